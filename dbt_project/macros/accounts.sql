@@ -1,0 +1,25 @@
+{# Gives each row its siren: its own when the file has one, else that of its account as of the period and as known then.
+   `version` holds compte, valid_from, valid_to and the columns kept; the validity is cut where the account's siren changes. #}
+{% macro rows_with_siren(version, own_siren, period, columns) -%}
+    select
+        {{ own_siren }} as siren,
+        {% for column in columns %}{{ column }}, {% endfor %}
+        valid_from,
+        valid_to
+    from {{ version }}
+    where {{ own_siren }} is not null
+    union all
+    select
+        account.siren,
+        {% for column in columns %}unmapped.{{ column }}, {% endfor %}
+        greatest(unmapped.valid_from, account.segment_from) as valid_from,
+        least(unmapped.valid_to, account.segment_to) as valid_to
+    from (select * from {{ version }} where {{ own_siren }} is null) as unmapped
+    inner join {{ ref('int_compte__siren') }} as account
+        on
+            unmapped.compte = account.compte
+            and unmapped.{{ period }} >= account.periode_from
+            and unmapped.{{ period }} < account.periode_to
+            and unmapped.valid_from < account.segment_to
+            and unmapped.valid_to > account.segment_from
+{%- endmacro %}

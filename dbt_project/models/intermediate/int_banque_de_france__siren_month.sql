@@ -1,0 +1,59 @@
+{{ config(indexes=[{'columns': ['siren', 'month_index'], 'unique': true}]) }}
+
+with
+
+ratio as (
+
+    select * from {{ ref('stg_banque_de_france__ratio') }}
+
+),
+
+eligible as (
+
+    select * from {{ ref('int_eligible_siren') }}
+
+),
+
+version as (
+
+    select
+        ratio.siren,
+        ratio.arrete_bilan,
+        ratio.poids_frng::double precision as poids_frng,
+        ratio.poids_dettes_fiscales_sociales::double precision as poids_dettes_fiscales_sociales,
+        {{ known_months('ratio') }}
+    from ratio
+    inner join eligible using (siren)
+    where ratio.known_from < {{ range_end_date() }} and ratio.known_to > {{ range_start_date() }}
+
+),
+
+latest_ratio as (
+
+    {{ ruling_segments(
+        'version',
+        ['siren'],
+        'version.arrete_bilan desc',
+        ['arrete_bilan', 'poids_frng', 'poids_dettes_fiscales_sociales'],
+    ) }}
+
+),
+
+-- As for accounts, a ratio speaks for 24 months after its closing date.
+ratio_by_month as (
+
+    select
+        ratio.siren,
+        series.month_index,
+        ratio.poids_frng,
+        ratio.poids_dettes_fiscales_sociales
+    from latest_ratio as ratio
+    {{ each_month(
+        'greatest(ratio.change_month, ' ~ range_first() ~ ')',
+        'least(ratio.segment_to - 1, ' ~ month_index('ratio.arrete_bilan') ~ ' + 24, ' ~ range_last() ~ ')',
+    ) }}
+    where ratio.is_known
+
+)
+
+select * from ratio_by_month

@@ -1,0 +1,86 @@
+{{ config(indexes=[{'columns': ['compte']}]) }}
+
+with
+
+compte as (
+
+    select * from {{ ref('stg_urssaf__compte') }}
+
+),
+
+version as (
+
+    select
+        compte,
+        siren,
+        siret,
+        date_creation,
+        date_disparition,
+        {{ known_months() }}
+    from compte
+
+),
+
+change_of_knowledge as (
+
+    select compte, valid_from as change_month from version
+    union
+    select compte, valid_to as change_month from version
+    where valid_to < 999999
+
+),
+
+knowledge_segment as (
+
+    select
+        compte,
+        change_month as segment_from,
+        coalesce(lead(change_month) over (partition by compte order by change_month), 999999) as segment_to
+    from change_of_knowledge
+
+),
+
+entry_known_in_segment as (
+
+    select
+        segment.compte,
+        segment.segment_from,
+        segment.segment_to,
+        version.siren,
+        version.siret,
+        version.date_creation,
+        row_number() over (
+            partition by segment.compte, segment.segment_from, version.date_creation
+            order by version.date_disparition desc nulls first, version.siret
+        ) as preference
+    from knowledge_segment as segment
+    inner join version
+        on
+            segment.compte = version.compte
+            and segment.segment_from >= version.valid_from
+            and segment.segment_from < version.valid_to
+
+),
+
+-- A contribution belongs to the last establishment that the account had joined when its period began;
+-- before the first one, to the first. Closing dates come late and leave no gap: the debt follows the account.
+establishment_of_a_period as (
+
+    select
+        compte,
+        siren,
+        siret,
+        segment_from,
+        segment_to,
+        case
+            when lag(date_creation) over same_knowledge is null then '-infinity'::date
+            else date_creation
+        end as periode_from,
+        coalesce(lead(date_creation) over same_knowledge, 'infinity'::date) as periode_to
+    from entry_known_in_segment
+    where preference = 1 and {{ touches_range('segment_from', 'segment_to') }}
+    window same_knowledge as (partition by compte, segment_from order by date_creation)
+
+)
+
+select * from establishment_of_a_period

@@ -1,0 +1,95 @@
+{{ config(indexes=[{'columns': ['siren', 'month_index'], 'unique': true}]) }}
+
+with
+
+cotisation as (
+
+    select * from {{ ref('stg_urssaf__cotisation') }}
+
+),
+
+eligible as (
+
+    select * from {{ ref('int_eligible_siren') }}
+
+),
+
+-- A month sees the twelve periods before it: the other rows cannot matter to the range.
+version as (
+
+    select
+        compte,
+        siret,
+        periode_debut,
+        cotisation_due_eur,
+        {{ month_index('periode_debut') }} as first_period,
+        {{ month_index('periode_fin') }} - 1 as last_period,
+        {{ known_months() }}
+    from cotisation
+    where
+        periode_debut < {{ range_end_date() }}
+        and periode_fin >= {{ range_start_date() }} - interval '13 months'
+        and known_from < {{ range_end_date() }}
+        and known_to > {{ range_start_date() }}
+        and cotisation_due_eur is not null
+
+),
+
+version_with_siren as (
+
+    {{ rows_with_siren('version', 'left(siret, 9)', 'periode_debut', ['first_period', 'last_period', 'cotisation_due_eur']) }}
+
+),
+
+-- A quarterly or yearly period is spread evenly over its months.
+due_by_month as (
+
+    select
+        version.siren,
+        series.month_index as periode_index,
+        version.cotisation_due_eur
+        / (version.last_period - version.first_period + 1) as due,
+        greatest(version.valid_from, series.month_index + 1) as start_month,
+        least(version.valid_to, series.month_index + 13) as end_month
+    from version_with_siren as version
+    inner join eligible using (siren)
+    {{ each_month('version.first_period', 'version.last_period') }}
+    where version.last_period >= version.first_period
+
+),
+
+due_in_the_range as (
+
+    select
+        siren,
+        periode_index,
+        start_month,
+        end_month,
+        sum(due) as due
+    from due_by_month
+    where {{ touches_range('start_month', 'end_month') }}
+    group by siren, periode_index, start_month, end_month
+
+),
+
+period_covered as (
+
+    {{ merged_intervals('due_in_the_range', ['siren', 'periode_index']) }}
+
+),
+
+contribution as (
+
+    select siren, start_month, end_month, due, 0 as nb_mois from due_in_the_range
+    union all
+    select siren, start_month, end_month, 0 as due, 1 as nb_mois from period_covered
+
+),
+
+delta as (
+
+    {{ month_deltas('contribution', ['due', 'nb_mois']) }}
+
+)
+
+select * from delta

@@ -1,0 +1,124 @@
+{{ config(indexes=[{'columns': ['siren', 'periode_index']}]) }}
+
+with
+
+effectif_ent as (
+
+    select * from {{ ref('stg_urssaf__effectif_ent') }}
+
+),
+
+effectif as (
+
+    select * from {{ ref('stg_urssaf__effectif') }}
+
+),
+
+first_month_of_the_company_file as (
+
+    select
+        siren,
+        {{ month_index('min(known_from)') }} as first_month
+    from effectif_ent
+    group by siren
+
+),
+
+company_version as (
+
+    select
+        siren,
+        {{ month_index('periode') }} as periode_index,
+        effectif,
+        {{ known_months() }}
+    from effectif_ent
+
+),
+
+establishment_version as (
+
+    select
+        left(siret, 9) as siren,
+        {{ month_index('periode') }} as periode_index,
+        effectif,
+        {{ known_months() }}
+    from effectif
+
+),
+
+-- Establishments count only while the company file has never named the company.
+establishment_without_company as (
+
+    select
+        establishment.siren,
+        establishment.periode_index,
+        establishment.effectif,
+        establishment.valid_from,
+        least(establishment.valid_to, coalesce(company.first_month, 999999)) as valid_to
+    from establishment_version as establishment
+    left join first_month_of_the_company_file as company on establishment.siren = company.siren
+    where company.first_month is null or establishment.valid_from < company.first_month
+
+),
+
+change_of_a_sum as (
+
+    select siren, periode_index, valid_from as change_month, effectif, 1 as n from establishment_without_company
+    union all
+    select siren, periode_index, valid_to as change_month, -effectif, -1 as n from establishment_without_company
+
+),
+
+summed_change as (
+
+    select
+        siren,
+        periode_index,
+        change_month,
+        sum(effectif) as effectif,
+        sum(n) as n
+    from change_of_a_sum
+    group by siren, periode_index, change_month
+
+),
+
+sum_of_establishments as (
+
+    select
+        siren,
+        periode_index,
+        sum(effectif) over so_far as effectif,
+        sum(n) over so_far as n,
+        change_month as valid_from,
+        coalesce(lead(change_month) over so_far, 999999) as valid_to
+    from summed_change
+    window so_far as (partition by siren, periode_index order by change_month)
+
+),
+
+version_in_the_range as (
+
+    select siren, periode_index, effectif, valid_from, valid_to from company_version
+    where {{ touches_range() }}
+    union all
+    select siren, periode_index, effectif::integer, valid_from, valid_to from sum_of_establishments
+    where n > 0 and {{ touches_range() }}
+
+),
+
+company_that_reached_ten as (
+
+    select distinct siren from version_in_the_range
+    where effectif >= 10
+
+),
+
+version_of_eligible_companies as (
+
+    select version.*
+    from version_in_the_range as version
+    inner join company_that_reached_ten using (siren)
+
+)
+
+select * from version_of_eligible_companies

@@ -1,0 +1,200 @@
+{{ config(indexes=[{'columns': ['siren', 'month_index'], 'unique': true}]) }}
+
+with
+
+etablissement as (
+
+    select * from {{ ref('stg_insee__etablissement') }}
+
+),
+
+unite_legale as (
+
+    select * from {{ ref('stg_insee__unite_legale') }}
+
+),
+
+spine as (
+
+    select
+        siren,
+        month_index
+    from {{ ref('int_spine') }}
+    where effectif_suffisant
+
+),
+
+eligible as (
+
+    select * from {{ ref('int_eligible_siren') }}
+
+),
+
+departement as (
+
+    select * from {{ ref('departement') }}
+
+),
+
+naf_division as (
+
+    select * from {{ ref('naf_division') }}
+
+),
+
+exclusion_categorie_juridique as (
+
+    select * from {{ ref('exclusion_categorie_juridique') }}
+
+),
+
+exclusion_naf as (
+
+    select * from {{ ref('exclusion_naf') }}
+
+),
+
+first_month_of_sirene as (
+
+    select
+        (select {{ month_index('min(etablissement.known_from)') }} from etablissement) as etablissement,
+        (select {{ month_index('min(unite_legale.known_from)') }} from unite_legale) as unite_legale
+
+),
+
+siege_version as (
+
+    select
+        etablissement.siren,
+        etablissement.siret,
+        etablissement.date_creation,
+        etablissement.departement,
+        etablissement.code_commune,
+        etablissement.libelle_commune,
+        etablissement.code_pays_etranger,
+        case
+            when replace(lower(etablissement.nomenclature_activite), '_', '') = 'nafrev2' then etablissement.activite_principale
+        end as naf,
+        {{ known_months('etablissement') }}
+    from etablissement
+    inner join eligible using (siren)
+    where
+        etablissement.est_siege
+        and etablissement.known_from < {{ range_end_date() }}
+        and etablissement.known_to > {{ range_start_date() }}
+
+),
+
+siege as (
+
+    {{ ruling_segments(
+        'siege_version',
+        ['siren'],
+        'version.date_creation desc nulls last, version.siret desc',
+        ['siret', 'departement', 'code_commune', 'libelle_commune', 'code_pays_etranger', 'naf'],
+    ) }}
+
+),
+
+siege_by_month as (
+
+    select
+        siege.*,
+        series.month_index
+    from siege
+    {{ each_month(
+        'greatest(siege.change_month, ' ~ range_first() ~ ')',
+        'least(siege.segment_to - 1, ' ~ range_last() ~ ')',
+    ) }}
+    where siege.is_known
+
+),
+
+company_version as (
+
+    select
+        unite_legale.siren,
+        unite_legale.denomination,
+        unite_legale.categorie_juridique,
+        unite_legale.date_creation,
+        case
+            when
+                replace(lower(unite_legale.nomenclature_activite), '_', '') = 'nafrev2'
+                then unite_legale.activite_principale
+        end as naf,
+        {{ known_months('unite_legale') }}
+    from unite_legale
+    inner join eligible using (siren)
+    where unite_legale.known_from < {{ range_end_date() }} and unite_legale.known_to > {{ range_start_date() }}
+
+),
+
+company_by_month as (
+
+    select
+        version.*,
+        series.month_index
+    from company_version as version
+    {{ each_month(
+        'greatest(version.valid_from, ' ~ range_first() ~ ')',
+        'least(version.valid_to - 1, ' ~ range_last() ~ ')',
+    ) }}
+
+),
+
+identity as (
+
+    select
+        spine.siren,
+        spine.month_index,
+        siege.siret as siret_siege,
+        siege.departement,
+        siege.code_commune,
+        siege.libelle_commune,
+        siege.code_pays_etranger,
+        company.categorie_juridique,
+        company.date_creation,
+        -- The name of a natural person is personal data and never leaves the raw table.
+        case when left(company.categorie_juridique, 1) <> '1' then company.denomination end as denomination,
+        coalesce(company.naf, siege.naf) as naf
+    from spine
+    left join siege_by_month as siege on spine.siren = siege.siren and spine.month_index = siege.month_index
+    left join company_by_month as company on spine.siren = company.siren and spine.month_index = company.month_index
+
+),
+
+identity_with_exclusion as (
+
+    select
+        identity.siren,
+        identity.month_index,
+        identity.siret_siege,
+        identity.departement,
+        departement.region,
+        identity.code_commune,
+        identity.libelle_commune,
+        identity.categorie_juridique,
+        identity.date_creation,
+        identity.denomination,
+        identity.naf,
+        naf_division.code as naf_division,
+        naf_division.section as naf_section,
+        -- A source that was never delivered excludes nobody.
+        case
+            when exclusion_categorie_juridique.code is not null then exclusion_categorie_juridique.motif
+            when exclusion_naf.code is not null then exclusion_naf.motif
+            when first_month.etablissement is null or identity.month_index < first_month.etablissement then null
+            when identity.siret_siege is null then 'siege_inconnu'
+            when identity.code_pays_etranger is not null and identity.departement is null then 'siege_a_l_etranger'
+            when departement.code is null then 'departement_inconnu'
+        end as motif_exclusion
+    from identity
+    cross join first_month_of_sirene as first_month
+    left join departement on identity.departement = departement.code
+    left join naf_division on left(identity.naf, 2) = naf_division.code
+    left join exclusion_categorie_juridique on identity.categorie_juridique = exclusion_categorie_juridique.code
+    left join exclusion_naf on identity.naf = exclusion_naf.code
+
+)
+
+select * from identity_with_exclusion

@@ -1,0 +1,37 @@
+{{ config(indexes=[{'columns': ['siren', 'valeur_index']}]) }}
+
+with
+
+paydex as (
+
+    select * from {{ ref('stg_altares__paydex') }}
+
+),
+
+eligible as (
+
+    select * from {{ ref('int_eligible_siren') }}
+
+),
+
+-- Several values in a month: the last date speaks (rank kept in the row for the tie).
+version as (
+
+    select
+        paydex.siren,
+        {{ month_index('paydex.date_valeur') }} as valeur_index,
+        paydex.date_valeur,
+        paydex.nb_jours,
+        {{ known_months('paydex') }}
+    from paydex
+    inner join eligible using (siren)
+    where
+        paydex.nb_jours is not null
+        and paydex.known_from < {{ range_end_date() }}
+        and paydex.known_to > {{ range_start_date() }}
+        and paydex.date_valeur >= {{ range_start_date() }} - interval '13 months'
+
+)
+
+select * from version
+where {{ touches_range() }}

@@ -1,0 +1,33 @@
+with
+
+source as (
+
+    select * from {{ source('raw', 'urssaf__compte') }}
+
+),
+
+renamed as (
+
+    select
+        ----------  ids
+        compte,
+        siren,
+        siret,
+
+        ----------  labels
+        etat_compte,
+        departement,
+
+        ----------  dates
+        date_creation,
+        date_disparition,
+
+        ----------  knowledge
+        _known_from as known_from,
+        _known_to as known_to
+
+    from source
+
+)
+
+select * from renamed

@@ -1,0 +1,226 @@
+"""Contracts: one YAML file per delivered file says its names, columns, types, key, volume and knowledge date.
+
+Everything about a source that a person may want to read or change without reading code is in
+`expectations/contracts/<name>.yml`. The models are frozen and refuse unknown fields: a typing mistake in a contract
+is an error that names the file and the line, never an option silently ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+CONTRACTS = Path(__file__).parent / "contracts"
+
+ColumnType = Literal[
+    "text", "siren", "siret", "siren_list", "integer", "decimal", "centimes", "date", "periode_debut", "periode_fin", "boolean"
+]
+DateFormat = Literal["iso", "jj/mm/aaaa", "jj/mm/aa", "urssaf", "jjmmmaaaa"]
+Derivation = Literal["concatenation", "departement", "procol_action", "procol_stade"]
+
+_SQL_TYPES: dict[str, str] = {
+    "text": "text",
+    "siren": "text",
+    "siret": "text",
+    "siren_list": "text",
+    "integer": "integer",
+    "decimal": "numeric",
+    "centimes": "numeric(18,2)",
+    "date": "date",
+    "periode_debut": "date",
+    "periode_fin": "date",
+    "boolean": "boolean",
+}
+_COMPRESSED = re.compile(r"\.(gz|zip|xz)$", re.IGNORECASE)
+_TEXTUAL = re.compile(r"\.(csv|txt)$", re.IGNORECASE)
+
+
+class ContractError(ValueError):
+    """A contract file cannot be used; the message names the file and the line."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Column(_Model):
+    """One column of the raw table, and how it is read from the file.
+
+    `headers`: every spelling ever delivered. `required`: the header must be in the file. `nullable`: the cell may be
+    empty. `default`: what an empty cell is stored as. `on_invalid: 'null'`: an unreadable cell is stored as null and
+    the line is reported as a warning instead of being rejected. `scale`: number of decimals stored (euros: 2).
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    type: ColumnType
+    description: str
+    headers: tuple[str, ...] = ()
+    required: bool = False
+    nullable: bool = True
+    formats: tuple[DateFormat, ...] = ("iso",)
+    min: float | date | None = None
+    max: float | date | None = None
+    allowed: tuple[str, ...] | None = None
+    null_values: tuple[str, ...] = ()
+    default: str | None = None
+    scale: int | None = None
+    on_invalid: Literal["reject", "null"] = "reject"
+    personal_data: bool = False
+    derived: Derivation | None = None
+    sources: tuple[str, ...] = ()
+
+    @property
+    def sql_type(self) -> str:
+        """PostgreSQL type of the raw column."""
+        if self.type == "decimal" and self.scale is not None:
+            return f"numeric(18,{self.scale})"
+        return _SQL_TYPES[self.type]
+
+    @property
+    def storage_nullable(self) -> bool:
+        """Whether the raw column may hold null."""
+        return (self.nullable or self.on_invalid == "null" or not self.required) and self.default is None
+
+
+class Knowledge(_Model):
+    """When a row could have been known: its own date plus a lag in days, for the first delivery of the source."""
+
+    column: str
+    lag_days: Annotated[int, Field(ge=0)]
+
+
+class Volume(_Model):
+    """A snapshot with fewer lines than this share of the previous delivery is refused."""
+
+    min_share_of_previous: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+class Unpivot(_Model):
+    """Wide files: each header that matches `headers` (group 1 = URSSAF period of a month) gives one row per line."""
+
+    headers: str
+    period: str
+    value: str
+
+
+class Contract(_Model):
+    """One delivered file: see the module docstring and `docs` for the meaning of each field."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z]+(_[a-z]+)*__[a-z_]+$")]
+    producer: str
+    label: str
+    description: str
+    owner: str
+    cadence: str
+    deadline_day: Annotated[int, Field(ge=1, le=31)]
+    max_age_days: Annotated[int, Field(ge=1)]
+    max_reject_share: Annotated[float, Field(ge=0, le=1)]
+    volume: Volume = Volume()
+    mode: Literal["snapshot", "append"]
+    knowledge: Knowledge
+    file_names: tuple[str, ...]
+    encodings: tuple[Literal["utf-8", "iso-8859-15"], ...] = ("utf-8", "iso-8859-15")
+    delimiters: tuple[str, ...]
+    null_values: tuple[str, ...] = ()
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    unpivot: Unpivot | None = None
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> Contract:
+        names = [column.name for column in self.columns]
+        if len(set(names)) != len(names):
+            raise ValueError("deux colonnes portent le même nom")
+        mentioned = [*self.key, self.knowledge.column, *(s for c in self.columns for s in c.sources)]
+        if self.unpivot:
+            mentioned += [self.unpivot.period, self.unpivot.value]
+        if unknown := sorted(set(mentioned) - set(names)):
+            raise ValueError(f"colonne inconnue : {', '.join(unknown)}")
+        if nullable := [name for name in self.key if self.column(name).storage_nullable and not self._filled(name)]:
+            raise ValueError(f"une colonne de la clé doit être obligatoire ou avoir un `default` : {', '.join(nullable)}")
+        for pattern in (*self.file_names, *([self.unpivot.headers] if self.unpivot else [])):
+            re.compile(pattern)
+        return self
+
+    def _filled(self, name: str) -> bool:
+        """True for columns that the reader always fills: unpivoted, listed or derived ones."""
+        column = self.column(name)
+        unpivoted = self.unpivot is not None and name in (self.unpivot.period, self.unpivot.value)
+        return unpivoted or column.type == "siren_list" or column.derived is not None
+
+    def column(self, name: str) -> Column:
+        """The column of that name (KeyError when there is none)."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def personal_data(self) -> tuple[str, ...]:
+        """Names of the columns that hold personal data."""
+        return tuple(column.name for column in self.columns if column.personal_data)
+
+    def recognises(self, file_name: str) -> bool:
+        """True when the file name (any case, .csv/.txt, optional .gz/.zip/.xz) is one of this contract's names."""
+        stem = _COMPRESSED.sub("", file_name)
+        textual = _TEXTUAL.sub("", stem)
+        if textual == file_name:
+            return False
+        return any(re.fullmatch(pattern, textual, re.IGNORECASE) for pattern in self.file_names)
+
+
+def load_contracts(folder: Path | None = None) -> dict[str, Contract]:
+    """All contracts of a folder (default: the project's), by name, in alphabetical order.
+
+    Raises ContractError, naming file and line, when one cannot be used.
+    """
+    contracts: dict[str, Contract] = {}
+    for path in sorted((folder or CONTRACTS).glob("*.yml")):
+        contract = load_contract(path)
+        if contract.name != path.stem:
+            raise ContractError(f"{path}, ligne 1 : le contrat s'appelle {contract.name!r}, le fichier {path.stem!r}")
+        contracts[contract.name] = contract
+    return contracts
+
+
+def load_contract(path: Path) -> Contract:
+    """One contract from its YAML file (ContractError naming file and line when it is invalid)."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ContractError(f"{path}, ligne {mark.line + 1 if mark else 1} : YAML illisible ({error})") from error
+    try:
+        return Contract.model_validate(data)
+    except ValidationError as error:
+        lines = [
+            f"{path}, ligne {_line_of(node, problem['loc'])} : {'.'.join(map(str, problem['loc'])) or 'contrat'} : "
+            f"{problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise ContractError("\n".join(lines)) from error
+
+
+def _line_of(node: yaml.Node | None, location: tuple[Any, ...]) -> int:
+    """Line (first = 1) of the deepest YAML node on the way of a pydantic error location."""
+    line = 1
+    for step in location:
+        child: yaml.Node | None = None
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == step:
+                    line, child = key.start_mark.line + 1, value
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            child = node.value[step]
+            line = child.start_mark.line + 1
+        if child is None:
+            return line
+        node = child
+    return line

@@ -1,0 +1,307 @@
+"""The four gates: run the suites with Great Expectations, inside PostgreSQL, and say in French what is wrong.
+
+Belongs here: connecting, running, reading results. Does not belong here: what must be true (`suites.py`), what to do about a
+refusal (`orchestration`).
+
+A gate never lets a doubt through: a check that cannot run, a query that exceeds its time, a column that is missing, an
+unreachable server all give a failed gate, with the reason. Nothing is written: no file, no table but temporary ones.
+Great Expectations is imported inside functions (several seconds), and its context lives only as long as the gate.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from expectations import suites
+from expectations.suites import Check, Severity, Suite
+
+if TYPE_CHECKING:
+    from expectations.contract import Contract
+
+TIMEOUT_SECONDS = 300.0
+CONNECT_TIMEOUT_SECONDS = 10
+EXAMPLES = 5  # how many faulty values, rows or measures a failure shows
+_REASON_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One check that did not pass. `severity` "warning" is told to people but does not close the gate."""
+
+    expectation: str
+    column: str | None
+    observed: str
+    expected: str
+    message: str
+    severity: Severity = "critical"
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """Outcome of a gate: closed (`passed` false) as soon as one failure is critical. `seconds` of wall time, import included."""
+
+    gate: str
+    passed: bool
+    failures: tuple[Failure, ...]
+    n_expectations: int
+    seconds: float
+
+    def summary_fr(self) -> str:
+        """Text for the Dagster UI and the `vigie` command: verdict first, then one line per failure (Markdown)."""
+        blocking = sum(failure.severity == "critical" for failure in self.failures)
+        warnings = len(self.failures) - blocking
+        verdict = "franchi" if self.passed else f"REFUSÉ : {_count(blocking, 'contrôle en échec', 'contrôles en échec')}"
+        lines = [f"Contrôle « {self.gate} » {verdict}, {self.n_expectations} vérifications en {_number(self.seconds)} s."]
+        if warnings:
+            lines[0] += f" {_count(warnings, 'avertissement', 'avertissements')}."
+        for failure in self.failures:
+            mark = "**Bloquant**" if failure.severity == "critical" else "Avertissement"
+            lines.append(f"- {mark} : {failure.message}")
+        return "\n".join(lines)
+
+
+def gate_raw(
+    url: str, contract: Contract, delivery_ids: Sequence[int], *, timeout_seconds: float = TIMEOUT_SECONDS
+) -> GateResult:
+    """Check the rows of the deliveries `delivery_ids` in raw.<contract name> and their accounting in the ledger.
+
+    `url`: postgresql://… ; an empty `delivery_ids` fails, as there is then nothing that was checked.
+    """
+    return _run(f"raw/{contract.name}", url, lambda: suites.raw_suites(contract, delivery_ids), timeout_seconds)
+
+
+def gate_mart(
+    url: str, month_start: date, month_end: date, *, timeout_seconds: float = TIMEOUT_SECONDS
+) -> GateResult:
+    """Check marts.mart_company_month for the months `month_start` to `month_end` (first days, both included).
+
+    Each month is compared with the three before it that the mart holds.
+    """
+    return _run("mart_company_month", url, lambda: suites.mart_suites(month_start, month_end), timeout_seconds)
+
+
+def gate_scores(url: str, month: date, *, timeout_seconds: float = TIMEOUT_SECONDS) -> GateResult:
+    """Check ml.score for `month` (first day) with the month's model, against the month before."""
+    return _run("score", url, lambda: suites.score_suites(month), timeout_seconds)
+
+
+def gate_list(
+    url: str, month_start: date, month_end: date, *, timeout_seconds: float = TIMEOUT_SECONDS
+) -> GateResult:
+    """Check the candidate lists (schema publication) of the months, against the twelve lists published before each."""
+    return _run("liste", url, lambda: suites.list_suites(month_start, month_end), timeout_seconds)
+
+
+# ----------------------------------------------------------------------------------------------------------- running
+
+
+def _run(gate: str, url: str, build: Callable[[], Iterable[Suite]], timeout_seconds: float) -> GateResult:
+    """Run all suites of a gate. Anything that goes wrong on the way is a critical failure: a gate fails closed."""
+    start = time.perf_counter()
+    failures: list[Failure] = []
+    done = 0
+    try:
+        for suite in build():
+            done += len(suite.checks)
+            failures += _validate(suite, url, timeout_seconds)
+    except Exception as error:
+        failures.append(_impossible(gate, None, _reason(error)))
+    passed = done > 0 and not any(failure.severity == "critical" for failure in failures)
+    return GateResult(gate, passed, tuple(failures), done, time.perf_counter() - start)
+
+
+def _validate(suite: Suite, url: str, timeout_seconds: float) -> list[Failure]:
+    """Validate one suite: a first pass yes or no; a second one with details, for the checks that failed only."""
+    source = _open_source(suite, url, timeout_seconds)
+    try:
+        validator = _open_validator(source)
+        verdicts = _results(validator, suite.checks, "BOOLEAN_ONLY")
+        failures = []
+        for check in suite.checks:
+            verdict = verdicts.get(check.name)
+            if verdict is not None and verdict.success:
+                continue
+            reason = "aucun résultat" if verdict is None else _raised(verdict)
+            if reason:
+                failures.append(_impossible(suite.subject, check, reason))
+                continue
+            detail = _results(validator, (check,), _detail_format(check, suite)).get(check.name)
+            failures.append(_failure(check, suite, detail.result if detail is not None else {}))
+        return failures
+    finally:
+        source.get_execution_engine().close()
+        source.get_engine().dispose()
+
+
+def _open_source(suite: Suite, url: str, timeout_seconds: float) -> Any:
+    """Data source of an ephemeral context, silent: no analytics, no progress bar, no file."""
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(),
+        progress_bars=ProgressBarsConfig(globally=False),
+        analytics_enabled=False,
+    )
+    context = gx.get_context(mode="ephemeral", project_config=config)
+    source = context.data_sources.add_postgres(
+        "vigie", connection_string=_sqlalchemy_url(url, timeout_seconds), create_temp_table=suite.materialised
+    )
+    # Great Expectations takes a query that starts with SELECT only: the suites' own may start with WITH.
+    source.add_query_asset("lot", query=f"select * from ({suite.query}) as lot").add_batch_definition_whole_table("tout")
+    return source
+
+
+def _open_validator(source: Any) -> Any:
+    """Validator of the whole batch. `Batch.validate` would run the batch's query again at each call; this one keeps it."""
+    from great_expectations.validator.v1_validator import Validator
+
+    return Validator(batch_definition=source.get_asset("lot").get_batch_definition("tout"))
+
+
+def _sqlalchemy_url(url: str, timeout_seconds: float) -> str:
+    """The same server through psycopg2, with time limits. `$` is written %24: Great Expectations would substitute it."""
+    from sqlalchemy.engine import make_url
+
+    parsed = make_url(url).set(drivername="postgresql+psycopg2")
+    given = parsed.query.get("options", "")
+    limits = f"-c statement_timeout={math.ceil(timeout_seconds * 1000)} -c timezone=UTC -c jit=off"
+    parsed = parsed.update_query_dict(
+        {
+            "options": f"{given if isinstance(given, str) else ' '.join(given)} {limits}".strip(),
+            "connect_timeout": str(CONNECT_TIMEOUT_SECONDS),
+            "application_name": "vigie_gate",
+        }
+    )
+    return parsed.render_as_string(hide_password=False).replace("$", "%24")
+
+
+def _results(validator: Any, checks: Iterable[Check], result_format: Any) -> dict[str, Any]:
+    """Results by check name (the order of Great Expectations' results is not that of the suite)."""
+    import great_expectations as gx
+    from great_expectations import expectations as classes
+
+    expectations = [
+        getattr(classes, check.expectation)(**check.arguments, severity=check.severity, meta={"check": check.name})
+        for check in checks
+    ]
+    validator.result_format = result_format
+    outcome = validator.validate_expectation_suite(gx.ExpectationSuite(name="vigie", expectations=expectations))
+    return {result.expectation_config.meta["check"]: result for result in outcome.results}
+
+
+def _detail_format(check: Check, suite: Suite) -> dict[str, Any]:
+    """Details of a failure: where the rows are, and some values unless they are personal data."""
+    if check.expectation == "UnexpectedRowsExpectation":
+        return {"result_format": "COMPLETE"}
+    if not check.shows_values:
+        return {"result_format": "BASIC", "partial_unexpected_count": 0}
+    detail: dict[str, Any] = {"result_format": "COMPLETE", "partial_unexpected_count": EXAMPLES}
+    if suite.identifiers and check.expectation.startswith("ExpectColumnValues"):
+        detail["unexpected_index_column_names"] = list(suite.identifiers)
+    return detail
+
+
+# ----------------------------------------------------------------------------------------------------------- reading
+
+
+def _failure(check: Check, suite: Suite, result: Mapping[str, Any]) -> Failure:
+    if check.expectation == "UnexpectedRowsExpectation":
+        observed, expected = _measures(result.get("details", {}).get("unexpected_rows", []))
+    else:
+        observed, expected = _rows(check, result), check.expected
+    message = f"{suite.subject} : {check.label}. Observé : {observed} ; attendu : {expected}."
+    return Failure(check.expectation, check.column or check.name, observed, expected, message, check.severity)
+
+
+def _measures(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """Observed and expected of measures out of bounds, each with where it was measured."""
+    shown = [dict(row) for row in rows[:EXAMPLES]]
+    where = [f" ({row['ou']})" if row["ou"] else "" for row in shown]
+    observed = [f"{_number(row['observe'])}{place}" for row, place in zip(shown, where, strict=True)]
+    expected = list(dict.fromkeys(_bounds(row["minimum"], row["maximum"]) for row in shown))
+    more = f" et {len(rows) - EXAMPLES} autres" if len(rows) > EXAMPLES else ""
+    return ", ".join(observed) + more, " ; ".join(expected)
+
+
+def _rows(check: Check, result: Mapping[str, Any]) -> str:
+    """Count of faulty rows, where some are, and their values when they may be shown."""
+    if "unexpected_count" not in result:
+        return _number(result.get("observed_value"))
+    count, total = result["unexpected_count"], result.get("element_count", 0)
+    text = f"{_count(count, 'ligne en défaut', 'lignes en défaut')} sur {_number(total)}"
+    if not check.shows_values:
+        return text + " (valeurs non montrées : donnée personnelle)"
+    places = result.get("partial_unexpected_index_list") or result.get("unexpected_index_list") or []
+    values = places or result.get("partial_unexpected_list") or []
+    return f"{text}, par exemple {', '.join(_example(value) for value in values[:EXAMPLES])}" if values else text
+
+
+def _example(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "[" + ", ".join(f"{name.lstrip('_')} {_example(item)}" for name, item in value.items()) + "]"
+    if isinstance(value, (tuple, list)):
+        return "/".join(_example(item) for item in value)
+    return "vide" if value is None else str(value)
+
+
+def _impossible(subject: str, check: Check | None, reason: str) -> Failure:
+    """A check that could not run counts as critical whatever its severity: nobody knows what it would have said."""
+    label = f"contrôle impossible ({check.label})" if check else "contrôle impossible"
+    name, column = (check.expectation, check.column) if check else ("", None)
+    return Failure(name, column, reason, "un contrôle mené à son terme", f"{subject} : {label} : {reason}")
+
+
+def _raised(result: Any) -> str | None:
+    """Reason of a check that raised, or None when it ran. Great Expectations nests it by metric, or not."""
+    info = result.exception_info or {}
+    for item in (info, *info.values()):
+        if isinstance(item, Mapping) and item.get("raised_exception"):
+            return _short(str(item.get("exception_message") or "erreur inconnue"))
+    return None
+
+
+def _reason(error: Exception) -> str:
+    return _short(f"{type(error).__name__} : {error}" if not isinstance(error, ValueError) else str(error))
+
+
+def _short(text: str) -> str:
+    """First line of an error, bounded: what follows is the SQL text. A time limit is named in French."""
+    if "statement timeout" in text:
+        return "durée maximale dépassée"
+    first = text.strip().splitlines()[0] if text.strip() else "erreur sans message"
+    return first[:_REASON_LENGTH]
+
+
+def _bounds(minimum: float | None, maximum: float | None) -> str:
+    if minimum is not None and minimum == maximum:
+        return _number(minimum)
+    if minimum is None:
+        return f"au plus {_number(maximum)}"
+    return f"au moins {_number(minimum)}" if maximum is None else f"entre {_number(minimum)} et {_number(maximum)}"
+
+
+def _count(number: int, singular: str, plural: str) -> str:
+    return f"{_number(number)} {singular if abs(number) < 2 else plural}"
+
+
+def _number(value: Any) -> str:
+    """Number as a French reader writes it: comma, spaces by thousands, four significant digits below 100."""
+    if value is None:
+        return "aucune valeur"
+    number = float(value)
+    if not math.isfinite(number):
+        return "non fini"
+    if number == int(number):
+        return f"{int(number):,}".replace(",", " ")
+    text = f"{number:,.1f}" if abs(number) >= 100 else f"{number:.4g}"
+    return text.replace(",", " ").replace(".", ",")

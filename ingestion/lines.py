@@ -1,0 +1,396 @@
+"""Records to rows: layout of a file against its contract, then typed rows, and for each bad line its first violation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+import polars as pl
+
+from expectations.contract import Column, Contract
+from ingestion import cells, identity
+from ingestion.content import Refusal
+from ingestion.records import Header, split_header
+
+Identity = Literal["luhn", "format"]
+
+DEFAULT_DATE_MIN, DEFAULT_DATE_MAX = date(1700, 1, 1), date(2100, 12, 31)
+_FAULTS = {
+    "nombre_de_champs": "{expected} champs attendus, {detail} reçus",
+    "guillemet_mal_place": "guillemet mal placé",
+    "guillemet_non_ferme": "guillemet ouvert et jamais fermé",
+    "caractere_nul": "caractère nul interdit",
+}
+_OUT_OF_SCOPE = {
+    "pseudo_siret": "pseudo-SIRET de l'ACOSS (10e chiffre 5, 6, 7 ou 9), hors périmètre",
+    "siret_provisoire": "numéro provisoire (lettres), hors périmètre",
+    "sans_siren": "annonce sans SIREN, hors périmètre",
+    "aucune_valeur": "aucune valeur dans la ligne, hors périmètre",
+}
+_DELIMITER_NAMES = {"\t": "tabulation"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each contract column is in a file: header cell index by column name, and unpivoted months by index."""
+
+    header: Header
+    delimiter: str
+    positions: dict[str, int]
+    months: dict[int, date]
+    ignored: tuple[str, ...]
+    absent: tuple[str, ...]
+
+    def describe(self) -> str:
+        """One line for the ledger: columns read, ignored and absent."""
+        read = [self.header.cells[i] for i in sorted(set(self.positions.values()))]
+        parts = [f"lues : {', '.join(read)}"]
+        if self.months:
+            parts.append(f"mois : {min(self.months.values()):%Y-%m} à {max(self.months.values()):%Y-%m} ({len(self.months)})")
+        if self.ignored:
+            parts.append(f"ignorées : {', '.join(self.ignored)}")
+        if self.absent:
+            parts.append(f"absentes : {', '.join(self.absent)}")
+        return " ; ".join(parts).replace("\0", "␀")
+
+
+def normalised(header: str) -> str:
+    """A header without case, outer or double spaces, typographic apostrophes, byte order marks."""
+    return " ".join(header.replace("\ufeff", "").replace("’", "'").replace("\0", "").split()).casefold()
+
+
+def find_layout(contract: Contract, line: int, text: str, file_name: str) -> Layout:
+    """The layout of a file from its header line, with the first delimiter of the contract that finds every required
+    column; Refusal naming what is missing otherwise."""
+    layouts = [_layout(contract, line, split_header(text, d), d) for d in contract.delimiters]
+    refusals = [_problem(contract, layout, file_name) for layout in layouts]
+    for layout, refusal in zip(layouts, refusals, strict=True):
+        if refusal is None:
+            return layout
+    for other in {";", ",", "\t", "|"} - set(contract.delimiters):
+        layout = _layout(contract, line, split_header(text, other), other)
+        if _problem(contract, layout, file_name) is None:
+            wanted = " ou ".join(f"« {d} »" for d in contract.delimiters)
+            got = _DELIMITER_NAMES.get(other, f"« {other} »")
+            raise Refusal(
+                "separateur", f"{file_name}, ligne {line} : séparateur {wanted} attendu, reçu {got} (règle separateur)", value=other
+            )
+    best = max(range(len(layouts)), key=lambda i: (len(layouts[i].positions), -i))
+    refusal = refusals[best]
+    assert refusal is not None
+    raise refusal
+
+
+def _layout(contract: Contract, line: int, header: Sequence[str], delimiter: str) -> Layout:
+    names = [normalised(cell) for cell in header]
+    positions: dict[str, int] = {}
+    for column in contract.columns:
+        for spelling in column.headers:
+            if (wanted := normalised(spelling)) in names:
+                positions[column.name] = names.index(wanted)
+                break
+    months: dict[int, date] = {}
+    if contract.unpivot:
+        for index, name in enumerate(names):
+            found = re.fullmatch(contract.unpivot.headers, name)
+            bounds = cells.parse_periode(found[1]) if found else None
+            if bounds and found and found[1][-1] != "0" and found[1][-2:] != "62":
+                months[index] = bounds[0]
+    used = set(positions.values()) | set(months)
+    ignored = tuple(header[i] for i in range(len(header)) if i not in used)
+    absent = tuple(c.headers[0] for c in contract.columns if c.headers and c.name not in positions)
+    return Layout(Header(line, tuple(header)), delimiter, positions, months, ignored, absent)
+
+
+def _problem(contract: Contract, layout: Layout, file_name: str) -> Refusal | None:
+    place = f"{file_name}, ligne {layout.header.line}"
+    for column in contract.columns:
+        if column.required and column.headers and column.name not in layout.positions:
+            name = column.headers[0]
+            return Refusal("colonne_absente", f"{place}, colonne {name} : colonne attendue, absente de l'en-tête (règle colonne_absente)", column=name)
+    names = [normalised(cell) for cell in layout.header.cells]
+    for index in sorted({*layout.positions.values(), *layout.months}):
+        if names.count(names[index]) > 1:
+            name = layout.header.cells[index]
+            return Refusal("colonne_en_double", f"{place}, colonne {name} : colonne présente plusieurs fois (règle colonne_en_double)", column=name)
+    if contract.unpivot:
+        for index, name in enumerate(names):
+            if re.fullmatch(contract.unpivot.headers, name) and index not in layout.months:
+                return Refusal("periode", f"{place}, colonne {name} : mois URSSAF attendu dans l'en-tête (règle periode)", column=name)
+        if not layout.months:
+            return Refusal("colonne_absente", f"{place} : aucune colonne de mois ({contract.unpivot.headers}) (règle colonne_absente)")
+        if len(set(layout.months.values())) < len(layout.months):
+            return Refusal("colonne_en_double", f"{place} : le même mois est présent dans deux colonnes (règle colonne_en_double)")
+    return None
+
+
+@dataclass(frozen=True)
+class Typed:
+    """One batch: `rows` ready for COPY (`_line` + contract columns), `rejects` (`line`, `kind`, `column_name`, `rule`,
+    `value`, `message`, `raw_text`), `rejected_keys` (key columns of lines not loaded, null where unreadable), number
+    of records."""
+
+    rows: pl.DataFrame
+    rejects: pl.DataFrame
+    rejected_keys: pl.DataFrame
+    records: int
+
+
+@dataclass
+class _Finding:
+    kind: str
+    column: str
+    rule: str
+    expected: str
+    mask: pl.Series
+    values: pl.Series
+
+
+REJECT_SCHEMA = {
+    "line": pl.Int64,
+    "kind": pl.String,
+    "column_name": pl.String,
+    "rule": pl.String,
+    "value": pl.String,
+    "message": pl.String,
+    "raw_text": pl.String,
+}
+
+
+def printable(text: str) -> str:
+    """PostgreSQL text cannot hold a NUL character."""
+    return text.replace("\0", "␀")
+
+
+@dataclass
+class LineReader:
+    """Types the records of one file under one contract."""
+
+    contract: Contract
+    layout: Layout
+    file_name: str
+    identity: Identity
+    _findings: list[_Finding] = field(default_factory=list)
+
+    def type_records(self, frames: Iterator[pl.DataFrame]) -> Iterator[Typed]:
+        """Typed batches in file order."""
+        for frame in frames:
+            yield self._type(frame)
+
+    def _type(self, frame: pl.DataFrame) -> Typed:
+        self._findings = []
+        self._structure(frame)
+        values = {c.name: self._column(frame, c) for c in self.contract.columns if not c.derived and not self._unpivoted(c)}
+        for column in self.contract.columns:
+            if column.derived:
+                values[column.name] = cells.derive(column, values).alias(column.name)
+                if column.type in ("siren", "siret"):
+                    self._identity(column, "/".join(column.sources), values[column.name])
+        rows = pl.DataFrame([frame["_line"], *values.values()])
+        if self.contract.unpivot:
+            rows = self._unpivot(frame, rows)
+        listed = next((c for c in self.contract.columns if c.type == "siren_list"), None)
+        if listed:
+            rows = self._explode(frame, rows, listed)
+        rejects = self._rejects(frame)
+        lost = rejects.filter(pl.col("kind") != "avertissement")["line"]
+        keys = self._rejected_keys(values, frame, lost)
+        if len(lost):
+            rows = rows.filter(~pl.col("_line").is_in(lost.implode()))
+        return Typed(self._with_defaults(rows), rejects, keys, frame.height)
+
+    def _unpivoted(self, column: Column) -> bool:
+        unpivot = self.contract.unpivot
+        return unpivot is not None and column.name in (unpivot.period, unpivot.value)
+
+    def _find(self, column: str, rule: str, expected: str, mask: pl.Series, values: pl.Series, kind: str = "rejet") -> None:
+        mask = mask.fill_null(False)
+        if mask.any():
+            self._findings.append(_Finding(kind, column, rule, expected, mask, values))
+
+    def _structure(self, frame: pl.DataFrame) -> None:
+        if frame["_fault"].null_count() == frame.height:
+            return
+        width = len(self.layout.header.cells)
+        for fault, expected in _FAULTS.items():
+            self._find("", fault, expected.replace("{expected}", str(width)), frame["_fault"] == fault, frame["_detail"])
+
+    def _column(self, frame: pl.DataFrame, column: Column) -> pl.Series:
+        """Typed values of one column; its violations are noted."""
+        position = self.layout.positions.get(column.name)
+        if position is None:
+            empty = pl.Series(column.name, [None], dtype=pl.String).new_from_index(0, frame.height)
+            return cells.parse(empty, column).alias(column.name)
+        text, header = self._text(frame[f"c{position}"], column), self.layout.header.cells[position]
+        if not column.nullable:
+            self._find(header, "obligatoire", f"{cells.EXPECTED[column.type]}, cellule vide", text.is_null(), text)
+        if column.type in ("siren", "siret"):
+            self._identity(column, header, text)
+            return text.alias(column.name)
+        typed = cells.parse(text, column).alias(column.name)
+        if column.type == "siren_list":
+            return typed
+        if typed.null_count() > text.null_count():
+            kind = "avertissement" if column.on_invalid == "null" else "rejet"
+            self._find(header, cells.RULES[column.type], self._expected(column), typed.is_null() & text.is_not_null(), text, kind)
+        return self._bounds(column, header, typed, text)
+
+    def _text(self, raw: pl.Series, column: Column) -> pl.Series:
+        text = raw.str.strip_chars()
+        absent = ["", *self.contract.null_values, *column.null_values]
+        if column.type in ("siren", "siret") and (spaced := text.str.contains(r"\s")).any() and spaced is not None:
+            text = text.str.replace_all(r"\s", "")
+        mask = text.is_in(absent)
+        return text.set(mask.fill_null(False), None) if mask.any() else text
+
+    def _expected(self, column: Column) -> str:
+        expected = cells.EXPECTED[column.type]
+        if column.type == "date":
+            expected += " (" + " ou ".join(cells.DATE_FORMATS[name] for name in column.formats) + ")"
+        return expected
+
+    def _bounds(self, column: Column, header: str, typed: pl.Series, text: pl.Series) -> pl.Series:
+        low, high = column.min, column.max
+        if column.type == "date":
+            low, high = low or DEFAULT_DATE_MIN, high or DEFAULT_DATE_MAX
+            kind = "avertissement" if column.on_invalid == "null" else "rejet"
+            outside = ~typed.is_between(low, high)
+            self._find(header, "date_hors_bornes", f"date entre le {low:%d/%m/%Y} et le {high:%d/%m/%Y} attendue", outside, text, kind)
+            return typed.set(outside.fill_null(False), None) if column.on_invalid == "null" else typed
+        number = typed.cast(pl.Float64, strict=False) if typed.dtype == pl.String and column.type != "text" else typed
+        if low is not None:
+            self._find(header, "minimum", f"nombre supérieur ou égal à {low:g} attendu", number < low, text)
+        if high is not None:
+            self._find(header, "maximum", f"nombre inférieur ou égal à {high:g} attendu", number > high, text)
+        if column.allowed is not None:
+            wrong = ~typed.is_in(list(column.allowed))
+            self._find(header, "valeur_permise", f"{' ou '.join(column.allowed)} attendu", wrong, text)
+        return typed
+
+    def _identity(self, column: Column, header: str, text: pl.Series) -> None:
+        length = 9 if column.type == "siren" else 14
+        shaped = identity.well_formed(text, length)
+        if column.type == "siret" and not shaped.all():
+            provisional = identity.provisional_siret(text)
+            self._find(header, "siret_provisoire", _OUT_OF_SCOPE["siret_provisoire"], provisional, text, "hors_perimetre")
+        self._find(header, cells.RULES[column.type], cells.EXPECTED[column.type], ~shaped, text)
+        if self.identity == "format":
+            return
+        if column.type == "siret":
+            pseudo = shaped & identity.pseudo_siret(text)
+            self._find(header, "pseudo_siret", _OUT_OF_SCOPE["pseudo_siret"], pseudo, text, "hors_perimetre")
+        null_siren = shaped & text.str.starts_with("000000000")
+        self._find(header, "identifiant_nul", f"{column.type.upper()} d'une entreprise attendu", null_siren, text)
+        digits = text if shaped.all() else text.set(~shaped.fill_null(True), None)
+        valid = identity.valid_siren(digits) if length == 9 else identity.valid_siret(digits)
+        self._find(header, "cle_luhn", f"{column.type.upper()} de clé juste attendu", ~valid, text)
+
+    def _unpivot(self, frame: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+        """One row per month that holds a value; months found by header, zero kept, empty skipped."""
+        unpivot = self.contract.unpivot
+        assert unpivot is not None
+        column = self.contract.column(unpivot.value)
+        months = {f"c{index}": first for index, first in self.layout.months.items()}
+        wide = frame.select(pl.int_range(pl.len()).alias("_row"), *months)
+        long = wide.unpivot(list(months), index="_row", variable_name="_month", value_name="_text")
+        long = long.with_columns(self._text(long["_text"], column)).filter(pl.col("_text").is_not_null())
+        long = long.with_columns(cells.parse(long["_text"], column).alias(unpivot.value))
+        self._unpivot_findings(frame, long, column)
+        empty = ~wide["_row"].is_in(long["_row"].unique().implode())
+        self._find("", "aucune_valeur", _OUT_OF_SCOPE["aucune_valeur"], empty, empty.cast(pl.String), "hors_perimetre")
+        period = long["_month"].replace_strict(list(months), list(months.values()), return_dtype=pl.Date)
+        base = rows[long["_row"]]
+        return base.with_columns(period.alias(unpivot.period), long[unpivot.value])
+
+    def _unpivot_findings(self, frame: pl.DataFrame, long: pl.DataFrame, column: Column) -> None:
+        value = long[column.name]
+        checks = {
+            ("entier", cells.EXPECTED["integer"]): value.is_null(),
+            ("minimum", f"nombre supérieur ou égal à {column.min} attendu"): value < (column.min if column.min is not None else -cells.INTEGER_MAX),
+            ("maximum", f"nombre inférieur ou égal à {column.max} attendu"): value > (column.max if column.max is not None else cells.INTEGER_MAX),
+        }  # fmt: skip
+        for (rule, expected), mask in checks.items():
+            for row, month, text in long.filter(mask.fill_null(False)).sort("_row").select("_row", "_month", "_text").iter_rows():
+                where = pl.Series([row])
+                header = self.layout.header.cells[int(month[1:])]
+                self._findings.append(_Finding("rejet", header, rule, expected, where, pl.Series([text])))
+
+    def _explode(self, frame: pl.DataFrame, rows: pl.DataFrame, column: Column) -> pl.DataFrame:
+        """One row per SIREN of a cell; a line without any is out of scope, one bad SIREN rejects the line."""
+        header = self.layout.header.cells[self.layout.positions[column.name]]
+        text = rows[column.name]
+        self._find(header, "sans_siren", _OUT_OF_SCOPE["sans_siren"], text.is_null(), text, "hors_perimetre")
+        clean = text.str.replace_all(r"[\s.]", "")
+        shaped = clean.str.contains(r"^[0-9]{9}(?:[,;|/]*[0-9]{9})*[,;|/]*$")
+        self._find(header, "siren", cells.EXPECTED["siren_list"], ~shaped, text)
+        lists = clean.str.extract_all(r"[0-9]{9}").list.unique(maintain_order=True)
+        exploded = rows.with_columns(lists.alias(column.name), pl.int_range(pl.len()).alias("_row")).explode(column.name)
+        if self.identity == "luhn":
+            siren = exploded[column.name]
+            for rule, bad, expected in (
+                ("identifiant_nul", siren == "000000000", "SIREN d'une entreprise attendu"),
+                ("cle_luhn", ~identity.valid_siren(siren), "SIREN de clé juste attendu"),
+            ):
+                wrong = exploded["_row"].filter(bad.fill_null(False)).unique()
+                mask = pl.int_range(rows.height, eager=True).is_in(wrong.implode())
+                self._find(header, rule, expected, mask, text)
+        return exploded.drop("_row").filter(pl.col(column.name).is_not_null())
+
+    def _rejects(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """First violation of each bad line: structure, then out of scope, then rejects in column order, warnings last."""
+        if not self._findings:
+            return pl.DataFrame(schema=REJECT_SCHEMA)
+        order = {"hors_perimetre": 1, "rejet": 2, "avertissement": 3}
+        first: dict[int, tuple[str, ...]] = {}
+        for finding in sorted(self._findings, key=lambda f: 0 if f.rule in _FAULTS else order[f.kind]):
+            indexes = finding.mask.arg_true() if finding.mask.dtype == pl.Boolean else finding.mask
+            direct = finding.mask.dtype != pl.Boolean
+            for position, index in enumerate(indexes.to_list()):
+                if index not in first:
+                    value = finding.values[position if direct else index]
+                    first[index] = (finding.kind, finding.column, finding.rule, value, finding.expected)
+        lines, raws = frame["_line"], frame["_raw"]
+        rows = []
+        for index in sorted(first):
+            kind, column, rule, value, expected = first[index]
+            message = self._message(lines[index], column, rule, value, expected)
+            cell = None if rule in _FAULTS or value is None else printable(value)
+            rows.append((lines[index], kind, printable(column) or None, rule, cell, printable(message), printable(raws[index])))
+        return pl.DataFrame(rows, schema=REJECT_SCHEMA, orient="row")
+
+    def _message(self, line: int, column: str, rule: str, value: str | None, expected: str) -> str:
+        place = f"{self.file_name}, ligne {line}"
+        if rule in _FAULTS:
+            return f"{place} : {expected.replace('{detail}', value or '?')} (règle {rule})"
+        if rule == "aucune_valeur":
+            return f"{place} : {expected} (règle {rule})"
+        return f'{place}, colonne {column} : {expected}, reçu "{value or ""}" (règle {rule})'
+
+    def _rejected_keys(self, values: dict[str, pl.Series], frame: pl.DataFrame, lost: pl.Series) -> pl.DataFrame:
+        schema = {name: pl.Date if self.contract.column(name).sql_type == "date" else pl.String for name in self.contract.key}
+        if not len(lost):
+            return pl.DataFrame(schema=schema)
+        mask = frame["_line"].is_in(lost.implode())
+        columns = []
+        for name, dtype in schema.items():
+            column = self.contract.column(name)
+            if name in values and column.type != "siren_list":
+                columns.append(values[name].filter(mask).cast(dtype).alias(name))
+            else:
+                columns.append(pl.Series(name, [None], dtype=dtype).new_from_index(0, len(lost)))
+        return self._with_defaults(pl.DataFrame(columns), only_text=True).unique(maintain_order=True)
+
+    def _with_defaults(self, rows: pl.DataFrame, *, only_text: bool = False) -> pl.DataFrame:
+        """Empty cells of columns with a default. Among rejected keys an unreadable date must stay unknown."""
+        fills = []
+        for column in self.contract.columns:
+            if column.default is None or column.name not in rows.columns:
+                continue
+            is_date = column.sql_type == "date"
+            if not (is_date and only_text):
+                fill = date.fromisoformat(column.default) if is_date else column.default
+                fills.append(pl.col(column.name).fill_null(pl.lit(fill)))
+        return rows.with_columns(fills) if fills else rows

@@ -1,0 +1,200 @@
+"""From text to records: physical line numbers, raw text and cells, with the fault of each malformed record.
+
+Two roads give the same cells. Records whose quotes only surround whole cells (nearly all) are split by polars without
+a Python loop; the others go one by one through the csv module in strict mode. A quoted cell may hold line feeds, but
+an unclosed quote must not swallow the rest of the file: a record may span lines only when it ends well formed, with
+the right number of cells, within MAX_SPAN lines; else its first line alone is at fault and reading goes on after it.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from ingestion.content import Content, Refusal, text_blocks
+
+MAX_SPAN = 1000  # physical lines that one record may cover
+MAX_LINE = 64 << 20  # characters; beyond that the file is not a text file with lines
+csv.field_size_limit(MAX_LINE)
+
+
+@dataclass(frozen=True)
+class Header:
+    """First line that is not blank, as cells."""
+
+    line: int
+    cells: tuple[str, ...]
+
+
+def lines_of(content: Content, *, errors: str = "strict") -> Iterator[tuple[int, list[str]]]:
+    """Physical lines in batches: (number of the first line, lines without their ending)."""
+    carry, number = "", 1
+    for block in text_blocks(content, errors=errors):
+        lines = (carry + block).split("\n") if carry else block.split("\n")
+        carry = lines.pop()
+        if len(carry) > MAX_LINE:
+            raise Refusal("ligne_trop_longue", f"{content.path.name}, ligne {number} : ligne de plus de {MAX_LINE} caractères")
+        if lines:
+            yield number, lines
+            number += len(lines)
+    if carry:
+        yield number, [carry]
+
+
+def first_line(content: Content) -> tuple[int, str] | None:
+    """Number and text of the first line that is not blank; None for a file without any."""
+    for number, lines in lines_of(content):
+        for offset, line in enumerate(lines):
+            if line.strip():
+                return number + offset, line
+    return None
+
+
+def split_header(line: str, delimiter: str) -> list[str]:
+    """Cells of a header line (a malformed one is split without regard to quotes)."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=True))
+    except (csv.Error, StopIteration):
+        return line.split(delimiter)
+
+
+def raw_records(content: Content, header_line: int) -> Iterator[tuple[list[int], list[str]]]:
+    """Every line that is not blank after the header, undecodable characters replaced: what a refused file leaves."""
+    for number, lines in lines_of(content, errors="replace"):
+        kept = [(number + i, line) for i, line in enumerate(lines) if number + i > header_line and line.strip()]
+        if kept:
+            yield [n for n, _ in kept], [line for _, line in kept]
+
+
+def read_records(content: Content, header: Header, delimiter: str) -> Iterator[pl.DataFrame]:
+    """Records in batches: `_line`, `_raw`, `_fault` (null when well formed), `_detail`, then one text column `c<i>`
+    per header cell (empty cells are null)."""
+    splitter = _Splitter(delimiter, len(header.cells))
+    pending: list[str] = []
+    pending_from = header.line + 1
+    for number, batch in lines_of(content):
+        fresh = batch[max(0, header.line + 1 - number) :]
+        if not fresh:
+            continue
+        lines = pending + fresh if pending else fresh
+        frame, used = splitter.split(lines, pending_from, last=False)
+        pending, pending_from = lines[used:], pending_from + used
+        if frame.height:
+            yield frame
+    if pending:
+        frame, _ = splitter.split(pending, pending_from, last=True)
+        if frame.height:
+            yield frame
+
+
+class _Splitter:
+    def __init__(self, delimiter: str, width: int) -> None:
+        self.delimiter, self.width = delimiter, width
+        d = re.escape(delimiter)
+        self.simple = f'^(?:"[^"{d}]*"|[^"{d}]*)(?:{d}(?:"[^"{d}]*"|[^"{d}]*))*$'
+        self.names = [f"c{i}" for i in range(width)]
+
+    def split(self, lines: list[str], number: int, *, last: bool) -> tuple[pl.DataFrame, int]:
+        """Records of these lines, and how many lines were used (the rest may belong to a record not yet whole)."""
+        text = pl.Series("_raw", lines, dtype=pl.String)
+        kept = text.str.strip_chars() != ""
+        used, odd = len(lines), None
+        quoted = text.str.contains('"', literal=True)
+        if quoted.any():
+            simple = text.str.contains(self.simple)
+            odd, consumed, used = self._odd_records(lines, (~simple & kept).arg_true().to_list(), number, last)
+            kept = kept & simple
+            if consumed:
+                kept = kept.scatter(sorted(consumed), False)
+        frame = pl.DataFrame({"_line": pl.int_range(number, number + len(lines), eager=True), "_raw": text, "_kept": kept})
+        frame = frame.head(used).filter("_kept").drop("_kept")
+        frame = self._split_simple(frame, strip_quotes=bool(quoted.any()))
+        if odd is not None and odd.height:
+            frame = pl.concat([frame, odd]).sort("_line")
+        return frame, used
+
+    def _split_simple(self, frame: pl.DataFrame, *, strip_quotes: bool) -> pl.DataFrame:
+        bare = pl.col("_raw").str.replace_all('"', "", literal=True) if strip_quotes else pl.col("_raw")
+        frame = frame.with_columns(bare.alias("_bare"))
+        found = frame["_bare"].str.count_matches(self.delimiter, literal=True) + 1
+        cells = frame["_bare"].str.split_exact(self.delimiter, self.width - 1).struct.rename_fields(self.names)
+        nul = frame["_raw"].str.contains("\0", literal=True)
+        fault = (
+            pl.when(nul).then(pl.lit("caractere_nul")).when(found != self.width).then(pl.lit("nombre_de_champs")).otherwise(None)
+        )
+        frame = frame.select(
+            "_line",
+            "_raw",
+            fault.alias("_fault"),
+            pl.when(found != self.width).then(found.cast(pl.String)).alias("_detail"),
+        )
+        empty_is_null = pl.when(pl.all() != "").then(pl.all())
+        return frame.hstack(cells.struct.unnest().select(empty_is_null))
+
+    def _odd_records(
+        self, lines: list[str], indexes: list[int], number: int, last: bool
+    ) -> tuple[pl.DataFrame, set[int], int]:
+        """Records with quotes that need a real parser: rows, lines they absorb, and number of lines used in all."""
+        rows: list[list[str | int | None]] = []
+        consumed: set[int] = set()
+        for index in indexes:
+            if index in consumed:
+                continue
+            cells, fault, end = self._parse(lines, index)
+            if end is None:
+                if not last and len(lines) - index < MAX_SPAN:
+                    frame = self._frame([row for row in rows])
+                    return frame, consumed, index
+                end = index
+            detail = str(len(cells)) if fault == "nombre_de_champs" else None
+            padded = [cell or None for cell in cells[: self.width]]
+            padded += [None] * (self.width - len(padded))
+            rows.append([number + index, "\n".join(lines[index : end + 1]), fault, detail, *padded])
+            consumed.update(range(index, end + 1))
+        return self._frame(rows), consumed, len(lines)
+
+    def _frame(self, rows: list[list[str | int | None]]) -> pl.DataFrame:
+        schema = {"_line": pl.Int64, "_raw": pl.String, "_fault": pl.String, "_detail": pl.String}
+        return pl.DataFrame(rows, schema=schema | dict.fromkeys(self.names, pl.String), orient="row")
+
+    def _parse(self, lines: list[str], index: int) -> tuple[list[str], str | None, int | None]:
+        """Cells, fault and last line of the record that starts at `index`; last line None when it is still open at
+        the end of `lines`."""
+        text = lines[index]
+        try:
+            cells = self._cells(text)
+        except csv.Error as error:
+            if "unexpected end" not in str(error):
+                return text.split(self.delimiter), "guillemet_mal_place", index
+        else:
+            return cells, self._fault(text, cells), index
+        for end in range(index + 1, min(index + MAX_SPAN, len(lines))):
+            if '"' not in lines[end]:
+                continue
+            whole = "\n".join(lines[index : end + 1])
+            try:
+                cells = self._cells(whole)
+            except csv.Error as error:
+                if "unexpected end" in str(error):
+                    continue
+                break
+            if len(cells) == self.width:
+                return cells, self._fault(whole, cells), end
+            break
+        else:
+            if index + MAX_SPAN > len(lines):
+                return text.split(self.delimiter), "guillemet_non_ferme", None
+        return text.split(self.delimiter), "guillemet_non_ferme", index
+
+    def _cells(self, text: str) -> list[str]:
+        # One reader per record: an unclosed quote cannot reach the next one.
+        return next(csv.reader([text], delimiter=self.delimiter, strict=True))
+
+    def _fault(self, text: str, cells: list[str]) -> str | None:
+        if "\0" in text:
+            return "caractere_nul"
+        return None if len(cells) == self.width else "nombre_de_champs"

@@ -1,0 +1,280 @@
+"""Quality of probabilities on closed windows, each figure with a firm-level bootstrap interval.
+
+Rows are company-months: a failing company counts several times, so intervals draw companies, not rows, and the last figures
+(share of failing companies seen, how many months ahead) count companies. Only windows that are closed enter: an outcome that is
+null is left out, never a 0 (model.md 1.1, 1.3, 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+TOP_SHARES = (0.01, 0.05, 0.10)
+TOP_COUNTS = (20, 50)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Scores sorted downwards with their outcome, company and period codes: the form in which every metric is one pass."""
+
+    p: Vector
+    y: Vector
+    entity: NDArray[np.int64]
+    period: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame, score: str, outcome: str) -> Slice:
+        """From rows (entity, period, score, outcome); ties in the score are ordered by entity then period."""
+        rows = frame.sort([score, "entity", "period"], descending=[True, False, False])
+        codes = [rows.get_column(name).rank("dense").cast(pl.Int64).to_numpy() - 1 for name in ("entity", "period")]
+        p, y = (rows.get_column(name).cast(pl.Float64).to_numpy() for name in (score, outcome))
+        return cls(p, y, *codes)
+
+
+def _cumulated(part: Slice, w: Vector) -> tuple[Vector, Vector]:
+    """Weighted true and false positives at each distinct score, downwards (ties enter together)."""
+    last_of_tie = np.append(np.flatnonzero(np.diff(part.p)), len(part.p) - 1)
+    return np.cumsum(w * part.y)[last_of_tie], np.cumsum(w * (1 - part.y))[last_of_tie]
+
+
+def _auc(part: Slice, w: Vector) -> float:
+    tp, fp = _cumulated(part, w)
+    if tp[-1] <= 0 or fp[-1] <= 0:
+        return float("nan")
+    return float(np.trapezoid(np.append(0, tp), np.append(0, fp)) / (tp[-1] * fp[-1]))
+
+
+def _average_precision(part: Slice, w: Vector) -> float:
+    tp, fp = _cumulated(part, w)
+    if tp[-1] <= 0:
+        return float("nan")
+    precision = np.divide(tp, tp + fp, out=np.zeros_like(tp), where=(tp + fp) > 0)
+    return float(np.sum(np.diff(np.append(0, tp)) * precision) / tp[-1])
+
+
+def _ratio(top: float, bottom: float) -> float:
+    return float(top / bottom) if bottom > 0 else float("nan")
+
+
+def _slope(part: Slice, w: Vector) -> float:
+    """Slope of the logistic regression of the outcome on the logit of p (1 = neither too timid nor too bold), by Newton."""
+    positives = float(np.sum(w * part.y))
+    if positives <= 0 or positives >= float(np.sum(w)):
+        return float("nan")
+    clipped = np.clip(part.p, 1e-9, 1 - 1e-9)
+    x = np.log(clipped / (1 - clipped))
+    if float(np.ptp(x)) < 1e-12:
+        return float("nan")
+    a, b = 0.0, 1.0
+    for _ in range(25):
+        q = 1 / (1 + np.exp(-(a + b * x)))
+        v, r = w * q * (1 - q), w * (part.y - q)
+        s0, s1, s2 = float(v.sum()), float((v * x).sum()), float((v * x * x).sum())
+        g0, g1, det = float(r.sum()), float((r * x).sum()), s0 * s2 - s1 * s1
+        if det <= 1e-12:
+            return float("nan")
+        da, db = (s2 * g0 - s1 * g1) / det, (s0 * g1 - s1 * g0) / det
+        a, b = a + da, b + db
+        if abs(da) + abs(db) < 1e-6:
+            break
+    return b
+
+
+def _ece10(part: Slice, w: Vector) -> float:
+    """Expected calibration error over ten groups of equal number of rows, ordered by probability."""
+    if w.sum() <= 0:
+        return float("nan")
+    gaps = [abs(float(np.sum(w[g] * (part.y[g] - part.p[g])))) for g in np.array_split(np.arange(len(w)), 10) if len(g)]
+    return float(sum(gaps) / w.sum())
+
+
+def _at_threshold(threshold: float) -> Callable[[Slice, Vector], tuple[float, float]]:
+    def metric(part: Slice, w: Vector) -> tuple[float, float]:
+        flagged = w * (part.p >= threshold)
+        hits = float(np.sum(flagged * part.y))
+        return _ratio(hits, float(flagged.sum())), _ratio(hits, float(np.sum(w * part.y)))
+
+    return metric
+
+
+def _at_share(share: float) -> Callable[[Slice, Vector], tuple[float, float]]:
+    def metric(part: Slice, w: Vector) -> tuple[float, float]:
+        rank = np.cumsum(w)
+        flagged = w * (rank <= np.ceil(share * rank[-1]))
+        hits = float(np.sum(flagged * part.y))
+        return _ratio(hits, float(flagged.sum())), _ratio(hits, float(np.sum(w * part.y)))
+
+    return metric
+
+
+def _top_of_each_period(part: Slice, count: int) -> NDArray[np.bool_]:
+    """Rows among the `count` highest of their period: what a capacity per month looks at."""
+    order = np.argsort(part.period, kind="stable")  # stable: keeps the descending score inside a period
+    periods = part.period[order]
+    starts = np.flatnonzero(np.append(True, np.diff(periods) != 0))
+    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    top = np.zeros(len(order), dtype=bool)
+    top[order[rank < count]] = True
+    return top
+
+
+def _at_count(top: NDArray[np.bool_]) -> Callable[[Slice, Vector], tuple[float, float]]:
+    def metric(part: Slice, w: Vector) -> tuple[float, float]:
+        flagged = w * top
+        hits = float(np.sum(flagged * part.y))
+        return _ratio(hits, float(flagged.sum())), _ratio(hits, float(np.sum(w * part.y)))
+
+    return metric
+
+
+def _metrics(part: Slice, thresholds: Mapping[str, float]) -> dict[str, Callable[[Slice, Vector], Any]]:
+    """Name -> function of (slice, row weights). A pair gives precision and recall."""
+    metrics: dict[str, Callable[[Slice, Vector], Any]] = {
+        "prevalence": lambda s, w: _ratio(float(np.sum(w * s.y)), float(w.sum())),
+        "auc": _auc,
+        "ap": _average_precision,
+        "brier": lambda s, w: _ratio(float(np.sum(w * (s.p - s.y) ** 2)), float(w.sum())),
+        "observe_sur_attendu": lambda s, w: _ratio(float(np.sum(w * s.y)), float(np.sum(w * s.p))),
+        "pente": _slope,
+        "ece10": _ece10,
+    }
+    metrics |= {f"part_{share:.0%}": _at_share(share) for share in TOP_SHARES}
+    metrics |= {f"premiers_{count}": _at_count(_top_of_each_period(part, count)) for count in TOP_COUNTS}
+    metrics |= {f"seuil_{name}": _at_threshold(value) for name, value in thresholds.items()}
+    return metrics
+
+
+def _values(part: Slice, metrics: Mapping[str, Callable[[Slice, Vector], Any]], w: Vector) -> dict[str, float]:
+    out: dict[str, float] = {}
+    for name, metric in metrics.items():
+        value = metric(part, w)
+        if isinstance(value, tuple):
+            out[f"precision_{name}"], out[f"rappel_{name}"] = value
+        else:
+            out[name] = value
+    return out
+
+
+def _clean(value: float) -> float | None:
+    return None if not np.isfinite(value) else float(value)
+
+
+def _interval(draws: Sequence[float]) -> tuple[float | None, float | None]:
+    """95 % percentile interval of the finite draws."""
+    finite = [draw for draw in draws if np.isfinite(draw)]
+    if not finite:
+        return None, None
+    low, high = np.quantile(finite, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _firm_weights(entities: NDArray[np.int64], rng: np.random.Generator) -> Vector:
+    """Row weights of one bootstrap draw of companies with replacement."""
+    count = int(entities.max()) + 1
+    return rng.multinomial(count, np.full(count, 1 / count)).astype(np.float64)[entities]
+
+
+def _with_intervals(part: Slice, thresholds: Mapping[str, float], bootstrap: int, seed: int) -> dict[str, Any]:
+    metrics = _metrics(part, thresholds)
+    point = _values(part, metrics, np.ones(len(part.p)))
+    rng = np.random.default_rng(seed)
+    draws = [_values(part, metrics, _firm_weights(part.entity, rng)) for _ in range(bootstrap)]
+    out: dict[str, Any] = {}
+    for name, value in point.items():
+        low, high = _interval([draw[name] for draw in draws])
+        out[name] = {"valeur": _clean(value), "bas": low, "haut": high}
+    return out
+
+
+def companies_seen(rows: pl.DataFrame, score: str, threshold: float, horizon: int, bootstrap: int, seed: int) -> dict[str, Any]:
+    """Of the companies that failed in a closed window, the share flagged at least once before, and the lead time in months.
+
+    Lead time = months from the first flagged period to the event. `rows`: entity, period, event_period, outcome, score.
+    """
+    months = lambda name: pl.col(name).dt.year().cast(pl.Int32) * 12 + pl.col(name).dt.month()  # noqa: E731
+    failing = rows.filter(pl.col(f"defaillance_{horizon}m") == 1)
+    firms = (
+        failing.with_columns(lead=months("event_period") - months("period"))
+        .group_by("entity")
+        .agg(lead=pl.col("lead").filter(pl.col(score) >= threshold).max())
+        .sort("entity")
+    )
+    if firms.is_empty():
+        return {"entreprises": 0}
+    lead = firms.get_column("lead").cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    rng = np.random.default_rng(seed)
+    picks = [lead[rng.integers(0, len(lead), len(lead))] for _ in range(bootstrap)]
+    median = lambda x: float(np.median(x[np.isfinite(x)])) if np.isfinite(x).any() else float("nan")  # noqa: E731
+    result: dict[str, Any] = {"entreprises": len(lead)}
+    for name, metric in (("rappel", lambda x: float(np.isfinite(x).mean())), ("avance_mediane_mois", median)):
+        low, high = _interval([metric(pick) for pick in picks])
+        result[name] = {"valeur": _clean(metric(lead)), "bas": low, "haut": high}
+    return result
+
+
+def evaluate(
+    scores: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    horizons: Sequence[int] = (12, 18, 24),
+    *,
+    thresholds: Mapping[str, float] | None = None,
+    threshold_horizon: int = 18,
+    bootstrap: int = 100,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Metrics per horizon, JSON-ready: {"12": {"lignes", "defaillances", "entreprises", "periode_min", …, "auc": {valeur, bas, haut}}}.
+
+    `scores`: entity, period, p<horizon>. `outcomes`: entity, period, defaillance_<horizon>m (0/1, null while open) and, for the
+    lead time, event_period. `thresholds` (name -> value) are on p<threshold_horizon>: they are used at that horizon only.
+    A horizon without a closed window with at least one event and one survivor has only its counts.
+    """
+    rows = scores.join(outcomes, on=["entity", "period"], how="inner", validate="1:1")
+    result: dict[str, Any] = {}
+    for horizon in horizons:
+        outcome, score = f"defaillance_{horizon}m", f"p{horizon}"
+        closed = rows.filter(pl.col(outcome).is_not_null(), pl.col(score).is_not_null())
+        events = int(closed.get_column(outcome).sum() or 0)
+        entry: dict[str, Any] = {
+            "lignes": closed.height,
+            "defaillances": events,
+            "entreprises": closed.get_column("entity").n_unique(),
+            "entreprises_defaillantes": closed.filter(pl.col(outcome) == 1).get_column("entity").n_unique(),
+            "periode_min": str(closed.get_column("period").min()) if closed.height else None,
+            "periode_max": str(closed.get_column("period").max()) if closed.height else None,
+        }
+        if 0 < events < closed.height:
+            used = dict(thresholds or {}) if horizon == threshold_horizon else {}
+            entry |= _with_intervals(Slice.of(closed, score, outcome), used, bootstrap, seed)
+            if "event_period" in closed.columns and used:
+                entry["entreprises_vues"] = {
+                    name: companies_seen(closed, score, value, horizon, bootstrap, seed) for name, value in sorted(used.items())
+                }
+        result[str(horizon)] = entry
+    return result
+
+
+def best_thresholds(scores: pl.DataFrame, outcomes: pl.DataFrame, horizon: int = 18) -> dict[str, float]:
+    """{"f1": argmax of F0.5, "f2": argmax of F2} of p<horizon> on closed windows, with f1 > f2 (model.md 1.9: the two lists).
+
+    Exact: every distinct score is tried, the highest wins a tie. Raises ValueError without an event or with one distinct score.
+    """
+    closed = scores.join(outcomes, on=["entity", "period"], how="inner").filter(pl.col(f"defaillance_{horizon}m").is_not_null())
+    part = Slice.of(closed, f"p{horizon}", f"defaillance_{horizon}m")
+    levels = np.unique(part.p)[::-1]
+    if len(levels) < 2 or part.y.sum() <= 0:
+        raise ValueError("pas assez de scores distincts ou de défaillances pour choisir des seuils")
+    tp, fp = _cumulated(part, np.ones(len(part.p)))
+
+    def f_score(beta: float) -> Vector:
+        return (1 + beta**2) * tp / (tp + fp + beta**2 * part.y.sum())
+
+    first = int(np.argmax(f_score(0.5)[:-1]))
+    second = first + 1 + int(np.argmax(f_score(2.0)[first + 1 :]))
+    return {"f1": float(levels[first]), "f2": float(levels[second])}

@@ -1,0 +1,164 @@
+"""Discrete-time hazard: one boosted model of "fails in interval j, given at risk at its start", additive in the variables.
+
+logit h_j(x) = g(j) + Σ_k f_k(x_k, j). Every tree may use one variable and the interval only, so the contribution of a variable is
+exact: the difference made by its value, whatever the others. PD at a horizon = 1 - Π(1 - h_j): monotone by construction.
+Missing values stay missing and have their own branch. Why additive, measured against free interactions: tests/models_ml and
+model.md 5.B (a hazard whose effects cannot change with the interval is worse at the shortest horizon, hence f_k(x_k, j)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from models_ml.features import Feature
+
+Matrix = NDArray[np.float64]
+_CHUNK_ROWS = 200_000
+
+
+@dataclass(frozen=True)
+class HazardParams:
+    """Fixed before looking at any test slice. `interval_effects`: each f_k may change with the interval."""
+
+    interval_months: int = 6
+    intervals: int = 4
+    horizons: tuple[int, ...] = (12, 18, 24)
+    main_horizon: int = 18
+    learning_rate: float = 0.1
+    iterations: int = 150
+    leaves: int = 6
+    min_samples_leaf: int = 100
+    l2: float = 5.0
+    interval_effects: bool = True
+    additive: bool = True
+
+    def __post_init__(self) -> None:
+        """Raises ValueError when a horizon is not a whole number of intervals."""
+        if bad := [h for h in (*self.horizons, self.main_horizon) if h % self.interval_months]:
+            raise ValueError(f"horizons that are not multiples of {self.interval_months} months: {bad}")
+        if max(*self.horizons, self.main_horizon) > self.intervals * self.interval_months:
+            raise ValueError(f"horizons beyond {self.intervals} intervals of {self.interval_months} months")
+
+
+def feature_matrix(frame: pl.DataFrame, names: Sequence[str]) -> Matrix:
+    """(rows, features) float64, null as NaN. Raises ValueError naming absent or infinite columns: neither is guessed."""
+    if missing := [name for name in names if name not in frame.columns]:
+        raise ValueError(f"variables absentes : {', '.join(missing)}")
+    columns = frame.select(pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name in names)
+    if infinite := [name for name in names if columns.get_column(name).is_infinite().any()]:
+        raise ValueError(f"valeurs infinies dans : {', '.join(infinite)}")
+    return np.ascontiguousarray(columns.to_numpy())
+
+
+def new_estimator(features: Sequence[Feature], params: HazardParams, seed: int) -> HistGradientBoostingClassifier:
+    """Unfitted classifier on (features, interval): natural prevalence, no early stopping (its random split hides a period)."""
+    last = len(features)
+    pairs = [{k, last} if params.interval_effects else {k} for k in range(last)]
+    if not params.interval_effects:
+        pairs.append({last})
+    return HistGradientBoostingClassifier(
+        loss="log_loss",
+        learning_rate=params.learning_rate,
+        max_iter=params.iterations,
+        max_leaf_nodes=params.leaves,
+        min_samples_leaf=params.min_samples_leaf,
+        l2_regularization=params.l2,
+        early_stopping=False,
+        monotonic_cst=[*(feature.monotone for feature in features), 0],
+        interaction_cst=pairs if params.additive else None,
+        random_state=seed,
+    )
+
+
+class HazardModel:
+    """A fitted hazard. A company gets the same figures alone and in a batch: nothing is learned from the rows scored."""
+
+    def __init__(
+        self,
+        estimator: HistGradientBoostingClassifier,
+        names: Sequence[str],
+        params: HazardParams,
+        *,
+        base: float = 0.0,
+        centre: Sequence[float] | None = None,
+    ) -> None:
+        """`base` and `centre`: mean logit and mean raw contribution of the reference population, see `centred_on`."""
+        self.estimator, self.names, self.params = estimator, tuple(names), params
+        self.base = float(base)
+        self.centre: Matrix = np.zeros(len(self.names)) if centre is None else np.asarray(centre, dtype=np.float64)
+
+    @property
+    def main_intervals(self) -> int:
+        """Number of intervals up to the main horizon: the logit and its contributions are means over them."""
+        return self.params.main_horizon // self.params.interval_months
+
+    def interval_logits(self, values: Matrix, intervals: int | None = None) -> Matrix:
+        """Log-odds of the hazard, shape (rows, intervals), of a (rows, features) matrix."""
+        count = intervals or self.params.intervals
+        out = np.empty((len(values), count))
+        step = max(_CHUNK_ROWS // count, 1)
+        for start in range(0, len(values), step):
+            part = values[start : start + step]
+            stacked = np.column_stack([np.repeat(part, count, axis=0), np.tile(np.arange(1.0, count + 1), len(part))])
+            out[start : start + step] = self.estimator.decision_function(stacked).reshape(len(part), count)
+        return out
+
+    def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """entity, period, p<horizon>…, logit, in the order of `frame`; p12 <= p18 <= p24 for every row.
+
+        `logit` is the mean log-odds of the hazard over the intervals of the main horizon: what the contributions add up to.
+        """
+        logits = self.interval_logits(feature_matrix(frame, self.names))
+        survival = np.cumsum(-np.logaddexp(0.0, logits), axis=1)  # log(1 - h) = -log(1 + e^logit)
+        ends = {h: h // self.params.interval_months - 1 for h in self.params.horizons}
+        return frame.select(
+            "entity",
+            "period",
+            **{f"p{h}": pl.Series(-np.expm1(survival[:, end])) for h, end in ends.items()},
+            logit=pl.Series(logits[:, : self.main_intervals].mean(axis=1)),
+        )
+
+    def raw_contributions(self, values: Matrix) -> tuple[Matrix, float]:
+        """(rows, features) effects f_k(x_k) - f_k(missing) on the logit, and the logit of a row where all is missing.
+
+        Exact because the model is additive. Each f_k is read once per distinct value, all in one stacked prediction.
+        """
+        if not self.params.additive:
+            raise ValueError("contributions are exact for an additive model only")
+        blank = np.full((1, len(self.names)), np.nan)
+        origin = float(self.interval_logits(blank, self.main_intervals).mean(axis=1)[0])
+        distinct = [np.unique(values[:, k], return_inverse=True) for k in range(len(self.names))]
+        effects = np.empty_like(values)
+        for k, (levels, position) in enumerate(distinct):
+            probe = np.full((len(levels), len(self.names)), np.nan)
+            probe[:, k] = levels
+            shape = self.interval_logits(probe, self.main_intervals).mean(axis=1) - origin
+            effects[:, k] = shape[position.ravel()]
+        return effects, origin
+
+    def contributions(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """entity, period, feature, value, contribution: for each row `base` + sum of its contributions == its `logit`.
+
+        A contribution is the log-odds added by the value, relative to the mean of the reference population of the model.
+        """
+        values = feature_matrix(frame, self.names)
+        effects, _ = self.raw_contributions(values)
+        rows, count = values.shape
+        key = frame.select("entity", "period").select(pl.all().repeat_by(count).explode())
+        return key.with_columns(
+            feature=pl.Series(list(self.names) * rows, dtype=pl.String),
+            value=pl.Series(values.ravel()).fill_nan(None),
+            contribution=pl.Series((effects - self.centre).ravel()),
+        )
+
+    def centred_on(self, frame: pl.DataFrame) -> HazardModel:
+        """Same model whose contributions are relative to the mean of these rows (the at-risk population)."""
+        effects, origin = self.raw_contributions(feature_matrix(frame, self.names))
+        centre = effects.mean(axis=0)
+        return HazardModel(self.estimator, self.names, self.params, base=origin + float(centre.sum()), centre=centre.tolist())

@@ -1,0 +1,72 @@
+"""From the mart to risk scores: the month's model (trained when due), its scores, the reasons, and the gate."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from expectations.gates import gate_scores
+from orchestration import scoring
+from orchestration.assets.features import MART, OUTCOME
+from orchestration.assets.ingestion import gate_check
+from orchestration.partitions import MONTHS, ONE_RUN, months_of
+from orchestration.resources import Vigie
+
+GROUP = "scoring"
+MODEL = dg.AssetKey(["ml", "model"])
+SCORE = dg.AssetKey(["ml", "score"])
+EXPLANATION = dg.AssetKey(["ml", "explanation"])
+OWNER = "team:modele"
+
+
+@dg.asset(
+    key=MODEL,
+    deps=[MART, OUTCOME],
+    group_name=GROUP,
+    partitions_def=MONTHS,
+    backfill_policy=ONE_RUN,
+    kinds={"scikitlearn", "postgres"},
+    owners=[OWNER],
+    description="Le modèle de chaque mois : réentraîné une fois par an, avec ce qui était connu au 31 décembre précédent.",
+)
+def models(context: dg.AssetExecutionContext, vigie: Vigie) -> dg.MaterializeResult:
+    """Choose the model of each month; train the missing ones."""
+    instance = vigie.instance
+    used = scoring.choose_models(instance, months_of(context), run_id=context.run_id)
+    last = used[max(used)]
+    return dg.MaterializeResult(
+        metadata={
+            "modèle": last.model_id,
+            "modèles de la période": len({model.model_id for model in used.values()}),
+            "seuil F1": last.seuil_f1,
+            "seuil F2": last.seuil_f2,
+            "sha256": last.artefact_sha256,
+            "fiche": dg.MetadataValue.md((instance.models / last.model_id / "fiche.md").read_text(encoding="utf-8")),
+        }
+    )
+
+
+@dg.multi_asset(
+    name="scores",
+    specs=[
+        dg.AssetSpec(SCORE, deps=[MODEL, MART], description="Probabilité de procédure collective à 12, 18 et 24 mois."),
+        dg.AssetSpec(EXPLANATION, deps=[MODEL, MART], description="Les raisons de chaque alerte, en français."),
+    ],
+    group_name=GROUP,
+    partitions_def=MONTHS,
+    backfill_policy=ONE_RUN,
+    check_specs=[
+        dg.AssetCheckSpec("scores", asset=SCORE, blocking=True, description="Chaque entreprise suivie a un score, croissant avec l’horizon, sans dérive.")
+    ],
+)
+def scores(context: dg.AssetExecutionContext, vigie: Vigie) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """Score the companies at risk in each month and explain the alerts."""
+    instance, months = vigie.instance, months_of(context)
+    written = scoring.score_months(instance, months)
+    yield dg.MaterializeResult(SCORE, metadata={"dagster/row_count": written.scores, "mois": len(months)})
+    yield dg.MaterializeResult(EXPLANATION, metadata={"dagster/row_count": written.reasons})
+    results = [gate_scores(instance.database_url, month) for month in months]
+    failed = [result for result in results if not result.passed]
+    yield gate_check("scores", SCORE, failed[0] if failed else results[-1])
+
+
+ASSETS = [models, scores]

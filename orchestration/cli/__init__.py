@@ -1,0 +1,11 @@
+"""The `vigie` command: a person's and a script's way in, without the Dagster UI.
+
+Belongs here: arguments, progress bars, tables, `--json`, exit codes. What a command does is a call to another module;
+an asset calls the same function. Names and JSON fields, once shipped, stay.
+"""
+
+from __future__ import annotations
+
+from orchestration.cli.application import main
+
+__all__ = ["main"]

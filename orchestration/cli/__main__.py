@@ -1,0 +1,5 @@
+"""`python -m orchestration.cli` = `vigie`."""
+
+from orchestration.cli import main
+
+main()

@@ -1,0 +1,64 @@
+"""The Typer application, its common options, and what an exit code means."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from orchestration.cli import deliveries, demo, models, months, operations, reading
+from orchestration.cli.console import Refused, errors
+
+#: Exit codes, a stable interface.
+DONE, REFUSED, USAGE, FAULT = 0, 1, 2, 3
+
+app = typer.Typer(
+    name="vigie",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="""Vigie finds French companies in difficulty early enough to help them.
+
+Start with [bold]vigie demo[/bold]; look with [bold]vigie up[/bold]; use your own files with [bold]vigie ingest[/bold], then [bold]vigie run[/bold].
+
+Exit codes: 0 done · 1 refused by a gate or by the data (the reason is printed) · 2 wrong usage · 3 a fault of ours.""",
+)
+for part in (demo, operations, deliveries, months, models, reading):
+    part.register(app)
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    home: Annotated[Path, typer.Option(envvar="VIGIE_HOME", help="Folder of the instance: database, landing, reports, settings.")] = Path(".vigie"),
+) -> None:
+    """Options that every command takes."""
+    context.obj = home
+
+
+def main() -> None:
+    """Run the command; exit with a code that means something."""
+    warnings.filterwarnings("ignore", module="dagster")
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    try:
+        sys.exit(app(standalone_mode=False) or DONE)
+    except Refused as refusal:
+        errors.print(f"[bold red]Refused.[/bold red] {refusal}")
+        sys.exit(REFUSED)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(USAGE)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as fault:  # the last border: whatever happens, a script gets a code and a person a sentence
+        errors.print(f"[bold red]A fault of ours:[/bold red] {type(fault).__name__}: {fault}", markup=True, highlight=False)
+        errors.print(traceback.format_exc(), style="dim", markup=False, highlight=False)
+        sys.exit(FAULT)

@@ -1,0 +1,94 @@
+"""What commands share on the screen: consoles, the common context, progress of a Dagster run, JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from orchestration.instance import Instance
+from orchestration.months import parse_month
+from orchestration.runs import Outcome
+from orchestration.runs import Progress as RunProgress
+
+console = Console()
+errors = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
+
+
+class Refused(Exception):
+    """A gate or the data said no: the command prints this reason and exits with 1."""
+
+
+def instance_of(context: typer.Context) -> Instance:
+    """The instance that `--home` names."""
+    home: Path = context.obj
+    return Instance(home)
+
+
+def month_argument(text: str) -> date:
+    """First day of the month written YYYY-MM (a Typer parser: anything else is wrong usage)."""
+    try:
+        return parse_month(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a month written YYYY-MM") from error
+
+
+def day_argument(text: str) -> date:
+    """A day written YYYY-MM-DD (a Typer parser)."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a date written YYYY-MM-DD") from error
+
+
+Month = Annotated[date, typer.Option("--month", parser=month_argument, metavar="YYYY-MM", help="Month to work on.")]
+
+
+def print_json(content: Any) -> None:
+    """One JSON document on standard output, dates as ISO text, in the order given."""
+    sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+@contextlib.contextmanager
+def bars() -> Iterator[Progress]:
+    """Progress bars on standard error, so that standard output stays clean for `--json`."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=not errors.is_terminal) as progress:
+        yield progress
+
+
+def follow(progress: Progress, label: str) -> RunProgress:
+    """A listener that shows each Dagster job of a run as one bar."""
+    tasks: dict[str, Any] = {}
+
+    def heard(job: str, step: str, done: int, steps: int) -> None:
+        if job not in tasks:
+            tasks[job] = progress.add_task(f"{label} · {job}", total=steps)
+        progress.update(tasks[job], completed=min(done, steps), description=f"{label} · {job} · {step}"[:60].ljust(60))
+
+    return heard
+
+
+def require(outcome: Outcome) -> None:
+    """Go on when the run succeeded.
+
+    Raises:
+        Refused: a gate or the data said no.
+        RuntimeError: a fault of ours.
+    """
+    if outcome.success:
+        return
+    reasons = "\n".join(outcome.reasons) or "no reason was recorded; see the run in the Dagster UI"
+    if outcome.refused:
+        raise Refused(reasons)
+    raise RuntimeError(f"run {outcome.run_id} of job « {outcome.job} » failed:\n{reasons}")

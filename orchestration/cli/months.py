@@ -1,0 +1,131 @@
+"""A month: `run`, `publish`, `rollback`, `report`."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+
+from ingestion.database import connect
+from orchestration import publication, reports, runs
+from orchestration.cli.console import AsJson, Month, Refused, bars, console, follow, instance_of, print_json, require
+from orchestration.instance import Instance
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    for command in (run, publish, rollback, report):
+        app.command()(command)
+
+
+def run(
+    context: typer.Context,
+    month: Month,
+    history: Annotated[int | None, typer.Option(min=0, help="Months scored before the first published one (kept in the settings).")] = None,
+    region: Annotated[str | None, typer.Option(help="INSEE code of the region to report on (kept in the settings).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Features → gates → scores → publication → reports for a month, through Dagster."""
+    instance = instance_of(context)
+    changes: dict[str, str | int | bool] = {}
+    if history is not None:
+        changes["history_months"] = history
+    if region is not None:
+        changes["region"] = region
+    if changes:
+        instance.set(**changes)
+    with runs.opened(instance) as url, bars() as progress:
+        outcome = runs.run_month(instance, month, progress=follow(progress, f"{month:%Y-%m}"))
+        missing = missing_sources(url)
+        summary = month_summary(url, month) if outcome.success else {}
+    if as_json:
+        state = "published" if outcome.success else "refused" if outcome.refused else "failed"
+        place = str(reports.folder(instance, month) / "index.html") if outcome.success else None
+        print_json(
+            {"month": f"{month:%Y-%m}", "status": state, "reasons": outcome.reasons, "run_id": outcome.run_id, "missing_sources": missing, "report": place, **summary}
+        )
+    if missing and not as_json:
+        console.print(f"Sources never delivered, lived without: {', '.join(missing)}", style="yellow")
+    require(outcome)
+    if not as_json:
+        print_month(instance, month, summary)
+
+
+def publish(context: typer.Context, month: Month, as_json: AsJson = False) -> None:
+    """Score, check and publish a month whose features are there, then write its reports."""
+    instance = instance_of(context)
+    with runs.opened(instance) as url, bars() as progress:
+        outcome = runs.run_job("historique", month, month, progress=follow(progress, f"{month:%Y-%m}"))
+        if outcome.success:
+            reports.write(instance, month)
+            summary = month_summary(url, month)
+    require(outcome)
+    if as_json:
+        print_json({"month": f"{month:%Y-%m}", "status": "published", "run_id": outcome.run_id, **summary})
+    else:
+        print_month(instance, month, summary)
+
+
+def rollback(context: typer.Context, month: Month, as_json: AsJson = False) -> None:
+    """Take back the publication of a month; the one it replaced, if any, is seen again."""
+    with runs.opened(instance_of(context)) as url:
+        try:
+            now_seen = publication.rollback(url, month)
+        except publication.PublicationRefused as refusal:
+            raise Refused(str(refusal)) from refusal
+    if as_json:
+        print_json({"month": f"{month:%Y-%m}", "publication_id": now_seen})
+    else:
+        console.print(f"{month:%Y-%m} taken back; " + (f"publication {now_seen} is seen again." if now_seen else "the month is no longer published."))
+
+
+def report(context: typer.Context, month: Month, as_json: AsJson = False) -> None:
+    """Write the reports of a published month again."""
+    instance = instance_of(context)
+    with runs.opened(instance):
+        try:
+            files = reports.write(instance, month)
+        except publication.PublicationRefused as refusal:
+            raise Refused(str(refusal)) from refusal
+    if as_json:
+        print_json([{"path": str(file.path), "sha256": file.sha256, "size": file.size} for file in files])
+    else:
+        console.print(f"{len(files)} files in {reports.folder(instance, month)}")
+
+
+def month_summary(url: str, month: date) -> dict[str, Any]:
+    """What readers see of a published month: model, companies scored, alerts, new detections (empty when unpublished)."""
+    query = """
+        select publication_id, model_id, content_sha256,
+            (select count(*) from publication.score where score.publication_id = month.publication_id) as scored,
+            (select count(*) from publication.detection where detection.publication_id = month.publication_id) as alerts,
+            (select count(*) from publication.detection
+             where detection.publication_id = month.publication_id and est_nouvelle_detection) as new_detections,
+            (select count(*) from publication.detection
+             where detection.publication_id = month.publication_id and retenue_region) as retained
+        from publication.month where month = %s and status = 'published'
+    """
+    with connect(url) as connection:
+        cursor = connection.execute(query.encode(), [month])
+        names = [column.name for column in cursor.description or []]
+        row = cursor.fetchone()
+    return dict(zip(names, row, strict=True)) if row else {}
+
+
+def missing_sources(url: str) -> list[str]:
+    """Sources of which nothing was ever loaded."""
+    from expectations.contract import load_contracts
+
+    with connect(url) as connection:
+        rows = connection.execute("select distinct source from ingest.delivery where status = 'loaded'").fetchall()
+    return sorted(set(load_contracts()) - {source for (source,) in rows})
+
+
+def print_month(instance: Instance, month: date, summary: dict[str, Any]) -> None:
+    """The result of a month, in a few lines."""
+    console.print(
+        f"[bold]{month:%Y-%m}[/bold] published: {summary['scored']:,} companies scored, {summary['alerts']:,} alerts, "
+        f"{summary['new_detections']:,} new detections, {summary['retained']:,} retained for the region (model {summary['model_id']})"
+    )
+    console.print(f"Reports: {reports.folder(instance, month) / 'index.html'}")

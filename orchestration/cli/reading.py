@@ -1,0 +1,64 @@
+"""Out of the database: `sql`, `export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import psycopg
+import typer
+from psycopg import sql as compose
+
+from orchestration import runs
+from orchestration.cli.console import AsJson, Refused, console, instance_of
+from orchestration.cli.deliveries import print_rows
+from orchestration.instance import as_role
+
+READER = "vigie_lecteur"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    app.command()(sql)
+    app.command()(export)
+
+
+def sql(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="One query on schema `published`.")],
+    as_json: AsJson = False,
+) -> None:
+    """One read-only query, as the national reader."""
+    with runs.opened(instance_of(context)) as url:
+        names, rows = _read(url, query)
+    print_rows([dict(zip(names, row, strict=True)) for row in rows], as_json)
+
+
+def export(
+    context: typer.Context,
+    table: Annotated[str, typer.Argument(help="View of schema `published`.")],
+    file: Annotated[Path, typer.Argument(help="File to write: .parquet, .csv or .xlsx.")],
+) -> None:
+    """A published table into a file."""
+    import polars as pl
+
+    writers = {".parquet": pl.DataFrame.write_parquet, ".csv": pl.DataFrame.write_csv, ".xlsx": pl.DataFrame.write_excel}
+    if file.suffix not in writers:
+        raise typer.BadParameter(f"{file.name}: one of {', '.join(writers)} is expected")
+    query = compose.SQL("select * from published.{}").format(compose.Identifier(table.removeprefix("published.")))
+    with runs.opened(instance_of(context)) as url:
+        names, rows = _read(url, query.as_string())
+    frame = pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
+    writers[file.suffix](frame, file)
+    console.print(f"{frame.height:,} rows written to {file}")
+
+
+def _read(url: str, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    with psycopg.connect(as_role(url, READER), application_name="vigie-sql") as connection:
+        connection.read_only = True
+        try:
+            # A server-side prepared statement is one statement only: nothing can follow the query.
+            cursor = connection.execute(query.encode(), prepare=True)
+            return [column.name for column in cursor.description or []], cursor.fetchall()
+        except psycopg.Error as error:
+            raise Refused(str(error).strip()) from error

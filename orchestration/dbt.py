@@ -1,0 +1,113 @@
+"""dbt from Python: the kept manifest, and commands run in this process.
+
+The command line costs seconds of start-up each time; `dbtRunner` with a parsed manifest costs a fraction of one.
+dbt is imported inside functions, because definitions must load fast and without a database.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from orchestration.instance import PROJECT, Instance
+
+DBT_PROJECT = PROJECT / "dbt_project"
+MANIFEST = DBT_PROJECT / "target" / "manifest.json"
+ROLE = "vigie_transformation"
+
+
+class DbtFailed(RuntimeError):
+    """A model, a seed or a data test failed; the message lists which and why."""
+
+
+@dataclass(frozen=True)
+class BuiltNode:
+    """What dbt did of one node: its unique id, schema, name, kind, status, duration (s) and rows written, if known."""
+
+    unique_id: str
+    schema: str
+    name: str
+    kind: str
+    status: str
+    seconds: float
+    rows: int | None
+    message: str | None
+
+
+def manifest() -> dict[str, Any]:
+    """The manifest of the dbt project as a dictionary, parsed again when a file of the project is newer."""
+    sources = [path for folder in ("models", "seeds", "macros", "tests") for path in (DBT_PROJECT / folder).rglob("*")]
+    newest = max(path.stat().st_mtime for path in [*sources, DBT_PROJECT / "dbt_project.yml"] if path.is_file())
+    if not MANIFEST.exists() or MANIFEST.stat().st_mtime < newest:
+        _runner("parse", [], MANIFEST.parent, DBT_PROJECT / "logs")
+        MANIFEST.touch()
+    content: dict[str, Any] = json.loads(MANIFEST.read_text())
+    return content
+
+
+def build(instance: Instance, *, select: str, variables: dict[str, object], full_refresh: bool = False) -> list[BuiltNode]:
+    """Build the selected models and run their data tests, in dependency order, in this process.
+
+    Raises:
+        DbtFailed: something failed; what depends on it was skipped.
+    """
+    arguments = ["--select", select, "--exclude-resource-type", "unit_test", "--vars", json.dumps(variables)]
+    if full_refresh:
+        arguments.append("--full-refresh")
+    result = _runner("build", arguments, instance.home / "dbt", instance.home / "dbt", manifest=_parsed_manifest())
+    nodes = [_built(item) for item in (result.result.results if result.result is not None else [])]
+    failed = [f"{node.name}: {node.message}" for node in nodes if node.status in {"error", "fail"}]
+    if failed or not result.success:
+        raise DbtFailed("\n".join(failed) or str(result.exception))
+    return nodes
+
+
+@cache
+def _parsed_manifest() -> Any:
+    return _runner("parse", [], MANIFEST.parent, DBT_PROJECT / "logs").result
+
+
+def _runner(command: str, arguments: list[str], target: Path, logs: Path, manifest: Any = None) -> Any:
+    from dbt.cli.main import dbtRunner
+
+    target.mkdir(parents=True, exist_ok=True)
+    options = [
+        "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT),
+        "--target-path", str(target), "--log-path", str(logs), "--log-level", "none",
+    ]  # fmt: skip
+    with _role():
+        return dbtRunner(manifest=manifest).invoke([command, *options, *arguments])
+
+
+@contextmanager
+def _role() -> Iterator[None]:
+    before = os.environ.get("VIGIE_DBT_ROLE")
+    os.environ["VIGIE_DBT_ROLE"] = ROLE
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["VIGIE_DBT_ROLE"]
+        else:
+            os.environ["VIGIE_DBT_ROLE"] = before
+
+
+def _built(item: Any) -> BuiltNode:
+    response = item.adapter_response or {}
+    rows = response.get("rows_affected")
+    return BuiltNode(
+        unique_id=item.node.unique_id,
+        schema=item.node.schema,
+        name=item.node.name,
+        kind=str(item.node.resource_type),
+        status=str(item.status),
+        seconds=float(item.execution_time),
+        rows=int(rows) if rows is not None and int(rows) >= 0 else None,
+        message=item.message,
+    )

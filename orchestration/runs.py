@@ -1,0 +1,170 @@
+"""Running Dagster jobs in this process, with progress, and saying afterwards why one failed.
+
+Belongs here: which jobs make a month, in which order, and what an outcome means for a person or a script.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from ingestion.database import connect
+from orchestration import schema
+from orchestration.instance import PROJECT, Instance
+from orchestration.months import shift
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+#: Told as a run advances: job, step that just ended, steps done, steps in all.
+Progress = Callable[[str, str, int, int], None]
+
+#: Process that works on a run; a run whose process is gone has failed.
+PID_TAG = "vigie/pid"
+#: Errors that mean "the data or a gate says no" rather than "we are broken".
+REFUSALS = frozenset({"DagsterAssetCheckFailedError", "NotEnoughHistory", "PublicationRefused", "NothingToScore"})
+#: Months of feature history that the first run of an instance builds: lags need 24, the model needs outcomes.
+HISTORY_DEPTH = 120
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. `refused`: a gate or the data said no; `reasons` (French) then say why."""
+
+    run_id: str
+    job: str
+    success: bool
+    refused: bool
+    reasons: tuple[str, ...]
+
+
+@contextlib.contextmanager
+def opened(instance: Instance) -> Iterator[str]:
+    """The instance ready for work: database reachable, schemas complete, Dagster configured."""
+    with instance.running() as url:
+        schema.create(url)
+        shutil.copyfile(PROJECT / "deploy" / "dagster.yaml", instance.dagster_home / "dagster.yaml")
+        yield url
+
+
+def run_job(job: str, first: date, last: date, *, progress: Progress | None = None) -> Outcome:
+    """Run one job for the months from `first` to `last`, in this process, recorded in the instance's Dagster.
+
+    Must be called inside `opened()`.
+    """
+    import dagster as dg
+
+    from orchestration.definitions import defs
+
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    run_id = str(uuid.uuid4())
+    with dg.DagsterInstance.get() as dagster_instance:
+        definition = defs.get_job_def(job)
+        if progress is not None:
+            _follow(dagster_instance, run_id, job, len(definition.nodes), progress)
+        result = definition.execute_in_process(
+            instance=dagster_instance,
+            run_id=run_id,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            tags={
+                "dagster/asset_partition_range_start": f"{first:%Y-%m-%d}",
+                "dagster/asset_partition_range_end": f"{last:%Y-%m-%d}",
+                "vigie/mois": f"{last:%Y-%m}",
+                PID_TAG: str(os.getpid()),
+            },
+            raise_on_error=False,
+        )
+        return _outcome(job, result)
+
+
+def run_month(instance: Instance, month: date, *, progress: Progress | None = None) -> Outcome:
+    """Everything for one month, from the landing folder to the reports; on a new instance, its past first.
+
+    The past is features for as long as the data go back, then lists for `history_months`, so that "new" has something to
+    be compared with. A month whose past is there costs one month.
+    """
+    past = _past(instance, month, _scalar(instance, "select max(month) from marts.mart_company_month"))
+    # The past is built from what has arrived, so what has arrived comes in first.
+    for job, first, last in [("ingestion", month, month), *past] if past else []:
+        outcome = run_job(job, first, last, progress=progress)
+        # Without a past list the month still stands on its own; without features or data it does not.
+        if not outcome.success and job != "historique":
+            return outcome
+    return run_job("mensuel", month, month, progress=progress)
+
+
+def reap() -> int:
+    """Mark as failed the runs of dead processes (a kill, a reboot), so that nothing waits for them; how many there were."""
+    import dagster as dg
+    import psutil
+
+    reaped = 0
+    with dg.DagsterInstance.get() as dagster_instance:
+        unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+        for run in dagster_instance.get_runs(unfinished):
+            pid = run.tags.get(PID_TAG)
+            if pid is not None and not psutil.pid_exists(int(pid)):
+                dagster_instance.report_run_failed(run, f"the process {pid} that worked on this run is gone")
+                reaped += 1
+    return reaped
+
+
+def _past(instance: Instance, month: date, last_built: date | None) -> list[tuple[str, date, date]]:
+    """Jobs that make the months before `month` which are missing: features, then lists."""
+    before = shift(month, -1)
+    if last_built is not None and last_built >= before:
+        return []
+    features_from = shift(last_built, 1) if last_built else shift(month, -HISTORY_DEPTH)
+    jobs = [("features", features_from, before)]
+    if instance.settings.history_months:
+        lists_from = features_from if last_built else shift(month, -instance.settings.history_months)
+        jobs.append(("historique", lists_from, before))
+    return jobs
+
+
+def _scalar(instance: Instance, query: str) -> date | None:
+    with connect(instance.database_url) as connection:
+        table = query.split(" from ")[1].split()[0]
+        exists = connection.execute("select to_regclass(%s)", [table]).fetchone()
+        if exists is None or exists[0] is None:
+            return None
+        row = connection.execute(query.encode()).fetchone()
+    return row[0] if row else None
+
+
+def _follow(dagster_instance: dg.DagsterInstance, run_id: str, job: str, steps: int, progress: Progress) -> None:
+    done = 0
+
+    def heard(entry: dg.EventLogEntry) -> None:
+        nonlocal done
+        event = entry.dagster_event
+        if event is not None and event.step_key and (event.is_step_success or event.is_step_failure or event.is_step_skipped):
+            done += 1
+            progress(job, event.step_key, done, steps)
+
+    dagster_instance.add_event_listener(run_id, heard)
+
+
+def _outcome(job: str, result: dg.ExecuteInProcessResult) -> Outcome:
+    refused, reasons = True, []
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.blocking:
+            reasons.append(f"{'/'.join(check.asset_key.path)}, contrôle « {check.check_name} » : {check.description}")
+    for event in result.filter_events(lambda item: item.is_step_failure):
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        name = error.cls_name if error else None
+        if name == "DagsterAssetCheckFailedError":
+            continue
+        refused = refused and name in REFUSALS
+        text = (error.message if error else "cause inconnue").strip()
+        reasons.append(text.partition(": ")[2] if name in REFUSALS else f"{event.step_key} : {text}")
+    return Outcome(result.run_id, job, result.success, not result.success and refused, tuple(reasons))

@@ -1,0 +1,72 @@
+-- One role for each kind of work, without login: the session that works takes the role (`set role`).
+-- Roles belong to the whole server, so they are made only when they are missing.
+do $$
+declare
+    wanted text;
+begin
+    foreach wanted in array array[
+        'vigie_ingestion', 'vigie_transformation', 'vigie_scoring', 'vigie_publication', 'vigie_lecteur'
+    ] loop
+        if not exists (select 1 from pg_roles where rolname = wanted) then
+            execute format('create role %I nologin', wanted);
+        end if;
+        if not pg_has_role(current_user, wanted, 'member') then
+            execute format('grant %I to current_user', wanted);
+        end if;
+    end loop;
+end
+$$;
+
+revoke all on schema public from public;
+
+create schema if not exists staging;
+create schema if not exists intermediate;
+create schema if not exists marts;
+create schema if not exists reference;
+create schema if not exists ml;
+create schema if not exists publication;
+create schema if not exists published;
+create schema if not exists dagster;
+
+-- ingestion: writes raw and its ledger.
+-- It owns the tables, because a first load drops and rebuilds an index.
+grant usage, create on schema raw, ingest to vigie_ingestion;
+do $$
+declare
+    owned record;
+begin
+    for owned in
+        select schemaname, tablename from pg_tables
+        where schemaname in ('raw', 'ingest') and tableowner <> 'vigie_ingestion'
+    loop
+        execute format('alter table %I.%I owner to vigie_ingestion', owned.schemaname, owned.tablename);
+    end loop;
+end
+$$;
+grant temporary on database :database to vigie_ingestion, vigie_transformation;
+
+-- transformation (dbt): reads raw, owns what it builds.
+grant usage on schema raw, ingest, ml to vigie_transformation;
+grant select on all tables in schema raw, ingest to vigie_transformation;
+grant usage, create on schema staging, intermediate, marts, reference, publication to vigie_transformation;
+
+-- scoring: reads marts, writes ml.
+grant usage on schema marts, ml to vigie_scoring;
+grant select on all tables in schema marts to vigie_scoring;
+
+-- publication: reads the candidate, writes what is published.
+grant usage on schema publication, published, ml, ingest, reference to vigie_publication;
+
+-- readers: published views only.
+grant usage on schema published, publication to vigie_lecteur;
+do $$
+declare
+    building text;
+begin
+    foreach building in array array['vigie_transformation'] loop
+        execute format('alter default privileges for role %I in schema marts grant select on tables to vigie_scoring', building);
+        execute format('alter default privileges for role %I in schema publication grant select on tables to vigie_publication', building);
+        execute format('alter default privileges for role %I in schema reference grant select on tables to vigie_publication', building);
+    end loop;
+end
+$$;
