@@ -18,7 +18,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 CONTRACTS = Path(__file__).parent / "contracts"
 
 ColumnType = Literal[
-    "text", "siren", "siret", "siren_list", "integer", "decimal", "centimes", "date", "periode_debut", "periode_fin", "boolean"
+    "text",
+    "siren",
+    "siret",
+    "siren_list",
+    "integer",
+    "decimal",
+    "centimes",
+    "date",
+    "periode_debut",
+    "periode_fin",
+    "boolean",
 ]
 DateFormat = Literal["iso", "jj/mm/aaaa", "jj/mm/aa", "urssaf", "jjmmmaaaa"]
 Derivation = Literal["concatenation", "departement", "procol_action", "procol_stade"]
@@ -142,7 +152,9 @@ class Contract(_Model):
         if unknown := sorted(set(mentioned) - set(names)):
             raise ValueError(f"colonne inconnue : {', '.join(unknown)}")
         if nullable := [name for name in self.key if self.column(name).storage_nullable and not self._filled(name)]:
-            raise ValueError(f"une colonne de la clé doit être obligatoire ou avoir un `default` : {', '.join(nullable)}")
+            raise ValueError(
+                f"une colonne de la clé doit être obligatoire ou avoir un `default` : {', '.join(nullable)}"
+            )
         for pattern in (*self.file_names, *([self.unpivot.headers] if self.unpivot else [])):
             re.compile(pattern)
         return self

@@ -1,6 +1,6 @@
 """The four gates: run the suites with Great Expectations, inside PostgreSQL, and say in French what is wrong.
 
-Belongs here: connecting, running, reading results. Does not belong here: what must be true (`suites.py`), what to do about a
+Belongs here: connecting, running, reading results. Does not belong here: what must be true (the `*_suite.py` modules), what to do about a
 refusal (`orchestration`).
 
 A gate never lets a doubt through: a check that cannot run, a query that exceeds its time, a column that is missing, an
@@ -17,8 +17,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from expectations import suites
-from expectations.suites import Check, Severity, Suite
+from expectations.checks import Check, Severity, Suite
+from expectations.list_suite import list_suites
+from expectations.mart_suite import mart_suites
+from expectations.raw_suite import raw_suites
+from expectations.score_suite import score_suites
 
 if TYPE_CHECKING:
     from expectations.contract import Contract
@@ -55,8 +58,12 @@ class GateResult:
         """Text for the Dagster UI and the `vigie` command: verdict first, then one line per failure (Markdown)."""
         blocking = sum(failure.severity == "critical" for failure in self.failures)
         warnings = len(self.failures) - blocking
-        verdict = "franchi" if self.passed else f"REFUSÉ : {_count(blocking, 'contrôle en échec', 'contrôles en échec')}"
-        lines = [f"Contrôle « {self.gate} » {verdict}, {self.n_expectations} vérifications en {_number(self.seconds)} s."]
+        verdict = (
+            "franchi" if self.passed else f"REFUSÉ : {_count(blocking, 'contrôle en échec', 'contrôles en échec')}"
+        )
+        lines = [
+            f"Contrôle « {self.gate} » {verdict}, {self.n_expectations} vérifications en {_number(self.seconds)} s."
+        ]
         if warnings:
             lines[0] += f" {_count(warnings, 'avertissement', 'avertissements')}."
         for failure in self.failures:
@@ -72,29 +79,25 @@ def gate_raw(
 
     `url`: postgresql://… ; an empty `delivery_ids` fails, as there is then nothing that was checked.
     """
-    return _run(f"raw/{contract.name}", url, lambda: suites.raw_suites(contract, delivery_ids), timeout_seconds)
+    return _run(f"raw/{contract.name}", url, lambda: raw_suites(contract, delivery_ids), timeout_seconds)
 
 
-def gate_mart(
-    url: str, month_start: date, month_end: date, *, timeout_seconds: float = TIMEOUT_SECONDS
-) -> GateResult:
+def gate_mart(url: str, month_start: date, month_end: date, *, timeout_seconds: float = TIMEOUT_SECONDS) -> GateResult:
     """Check marts.mart_company_month for the months `month_start` to `month_end` (first days, both included).
 
     Each month is compared with the three before it that the mart holds.
     """
-    return _run("mart_company_month", url, lambda: suites.mart_suites(month_start, month_end), timeout_seconds)
+    return _run("mart_company_month", url, lambda: mart_suites(month_start, month_end), timeout_seconds)
 
 
 def gate_scores(url: str, month: date, *, timeout_seconds: float = TIMEOUT_SECONDS) -> GateResult:
     """Check ml.score for `month` (first day) with the month's model, against the month before."""
-    return _run("score", url, lambda: suites.score_suites(month), timeout_seconds)
+    return _run("score", url, lambda: score_suites(month), timeout_seconds)
 
 
-def gate_list(
-    url: str, month_start: date, month_end: date, *, timeout_seconds: float = TIMEOUT_SECONDS
-) -> GateResult:
+def gate_list(url: str, month_start: date, month_end: date, *, timeout_seconds: float = TIMEOUT_SECONDS) -> GateResult:
     """Check the candidate lists (schema publication) of the months, against the twelve lists published before each."""
-    return _run("liste", url, lambda: suites.list_suites(month_start, month_end), timeout_seconds)
+    return _run("liste", url, lambda: list_suites(month_start, month_end), timeout_seconds)
 
 
 # ----------------------------------------------------------------------------------------------------------- running
@@ -157,7 +160,9 @@ def _open_source(suite: Suite, url: str, timeout_seconds: float) -> Any:
         "vigie", connection_string=_sqlalchemy_url(url, timeout_seconds), create_temp_table=suite.materialised
     )
     # Great Expectations takes a query that starts with SELECT only: the suites' own may start with WITH.
-    source.add_query_asset("lot", query=f"select * from ({suite.query}) as lot").add_batch_definition_whole_table("tout")
+    source.add_query_asset("lot", query=f"select * from ({suite.query}) as lot").add_batch_definition_whole_table(
+        "tout"
+    )
     return source
 
 

@@ -205,9 +205,7 @@ def derive(column: Column, values: dict[str, pl.Series]) -> pl.Series:
         case "procol_action" | "procol_stade":
             part = column.derived == "procol_stade"
             mapping = {v: split_procol(v)[part] for v in source[0].unique().drop_nulls()}
-            return source[0].replace_strict(
-                list(mapping), list(mapping.values()), default=None, return_dtype=pl.String
-            )
+            return source[0].replace_strict(list(mapping), list(mapping.values()), default=None, return_dtype=pl.String)
     raise ValueError(column.derived)
 
 

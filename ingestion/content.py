@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 BLOCK = 1 << 20
 
@@ -58,16 +58,23 @@ def open_decompressed(path: Path) -> Iterator[tuple[IO[bytes], str]]:
         try:
             if magic.startswith(b"\x1f\x8b"):
                 with gzip.GzipFile(fileobj=raw) as stream:
-                    yield stream, "gz"
+                    yield cast(IO[bytes], stream), "gz"
             elif magic.startswith(b"\xfd7zXZ\x00"):
                 with lzma.LZMAFile(raw) as stream:
-                    yield stream, "xz"
+                    yield cast(IO[bytes], stream), "xz"
             elif magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
                 with zipfile.ZipFile(raw) as archive, archive.open(_only_member(path, archive)) as stream:
                     yield stream, "zip"
             else:
                 yield raw, ""
-        except (zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile, EOFError, NotImplementedError) as error:
+        except (
+            zlib.error,
+            lzma.LZMAError,
+            zipfile.BadZipFile,
+            gzip.BadGzipFile,
+            EOFError,
+            NotImplementedError,
+        ) as error:
             raise Refusal("archive", f"{path.name} : archive illisible ou incomplète (règle archive)") from error
         except RuntimeError as error:
             if "password" not in str(error):
@@ -80,13 +87,15 @@ def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     if any(member.filename == "[Content_Types].xml" for member in members):
         raise Refusal("classeur", f"{path.name} : classeur Excel reçu, fichier CSV attendu (règle classeur)")
     if len(members) != 1:
-        raise Refusal("archive", f"{path.name} : un seul fichier attendu dans l'archive, {len(members)} reçus (règle archive)")
+        raise Refusal(
+            "archive", f"{path.name} : un seul fichier attendu dans l'archive, {len(members)} reçus (règle archive)"
+        )
     return members[0]
 
 
-def examine(path: Path, encodings: Sequence[str] = ("utf-8", "iso-8859-15")) -> Content:
+def examine(path: Path, encodings: Sequence[str] = ("utf-8", "iso-8859-15"), *, lenient: bool = False) -> Content:
     """Reads the file once: fingerprint, compression and encoding (a byte order mark always wins, then `encodings` in
-    order: the first that decodes every byte).
+    order: the first that decodes every byte). `lenient`: when none does, the first one, undecodable as it is.
 
     Raises Refusal when the archive or the text cannot be decoded, OSError when the file cannot be opened.
     """
@@ -107,9 +116,11 @@ def examine(path: Path, encodings: Sequence[str] = ("utf-8", "iso-8859-15")) -> 
             if not block:
                 break
             block = stream.read(BLOCK)
-    encoding = next(iter(decoders), "")
+    encoding = next(iter(decoders), candidates[0] if lenient else "")
     if not encoding:
-        raise Refusal("encodage", f"{path.name}, ligne 1 : texte indéchiffrable en {' ni en '.join(candidates)} (règle encodage)")
+        raise Refusal(
+            "encodage", f"{path.name}, ligne 1 : texte indéchiffrable en {' ni en '.join(candidates)} (règle encodage)"
+        )
     return Content(path, compression, digest.hexdigest(), encoding, len(bom) if encoding != "utf-32" else 0)
 
 

@@ -20,7 +20,7 @@ from ingestion import load
 from ingestion.content import Content, Refusal, examine
 from ingestion.database import connect
 from ingestion.lines import REJECT_SCHEMA, Identity, Layout, LineReader, find_layout, printable
-from ingestion.records import first_line, raw_records, read_records
+from ingestion.records import first_line, first_line_number, raw_records, read_records
 
 Status = Literal["loaded", "identical", "refused"]
 _QUARANTINE = "ingest.rejected_row"
@@ -104,8 +104,9 @@ def ingest_file(
     delivery = _Delivery(path, received_on, run_id, contract, progress=progress)
     try:
         if contract is None:
-            delivery.content = examine(path)
-            raise Refusal("fichier_inconnu", f"{path.name} : aucun contrat ne reconnaît ce nom de fichier (règle fichier_inconnu)")
+            delivery.content = _undecoded(path)
+            message = f"{path.name} : aucun contrat ne reconnaît ce nom de fichier (règle fichier_inconnu)"
+            raise Refusal("fichier_inconnu", message)
         delivery.content = examine(path, contract.encodings)
         with connect(url, role=role) as connection:
             return _load(connection, delivery, contract, identity, replay)
@@ -113,7 +114,8 @@ def ingest_file(
         with connect(url, role=role) as connection:
             return _refuse(connection, delivery, refusal)
     except OSError as error:
-        unreadable = Refusal("fichier_illisible", f"{path.name} : fichier illisible ({error.strerror or error}) (règle fichier_illisible)")
+        message = f"{path.name} : fichier illisible ({error.strerror or error}) (règle fichier_illisible)"
+        unreadable = Refusal("fichier_illisible", message)
         with connect(url, role=role) as connection:
             return _refuse(connection, delivery, unreadable)
 
@@ -129,35 +131,45 @@ def _load(
     previous = _previous(connection, contract, delivery)
     found = first_line(content)
     if found is None:
-        raise Refusal("fichier_vide", f"{delivery.path.name}, ligne 1 : fichier vide, en-tête attendu (règle fichier_vide)")
+        raise Refusal(
+            "fichier_vide", f"{delivery.path.name}, ligne 1 : fichier vide, en-tête attendu (règle fichier_vide)"
+        )
     delivery.layout = find_layout(contract, *found, delivery.path.name)
     delivery.delivery_id = _next_id(connection)
     load.create_staging(connection, contract)
-    lines, rejects = _stage(connection, delivery, contract, identity)
+    lines, rejects, suspect = _stage(connection, delivery, contract, identity)
     _check_volume(delivery, contract, lines, previous)
-    rejects["rejet", "cle_en_double"] += _reject_doubles(connection, delivery, contract)
-    change = load.apply_versions(connection, contract, delivery.delivery_id, delivery.received_on, first=previous is None)
+    if suspect:
+        rejects["rejet", "cle_en_double"] += _reject_doubles(connection, delivery, contract)
+    change = load.apply_versions(
+        connection, contract, delivery.delivery_id, delivery.received_on, first=previous is None
+    )
     return _account(connection, delivery, lines, rejects, change)
 
 
 def _stage(
     connection: psycopg.Connection, delivery: _Delivery, contract: Contract, identity: Identity
-) -> tuple[int, Counter[tuple[str, str]]]:
-    """Copies typed rows and bad lines, batch by batch; number of lines, and of bad lines by (kind, rule)."""
-    assert delivery.content is not None and delivery.layout is not None
+) -> tuple[int, Counter[tuple[str, str]], bool]:
+    """Copies typed rows and bad lines, batch by batch; number of lines, of bad lines by (kind, rule), and whether two
+    rows may have the same key (equal hashes: the server then looks closer)."""
+    assert delivery.content is not None
+    assert delivery.layout is not None
     reader = LineReader(contract, delivery.layout, delivery.path.name, identity)
     records = read_records(delivery.content, delivery.layout.header, delivery.layout.delimiter)
     lines = 0
     rejects: Counter[tuple[str, str]] = Counter()
+    hashes: list[pl.Series] = []
     for batch in reader.type_records(records):
         load.copy_frame(connection, "incoming", batch.rows)
         load.copy_frame(connection, "not_loaded", batch.rejected_keys)
         _quarantine(connection, delivery.delivery_id, batch.rejects)
         rejects.update(zip(batch.rejects["kind"], batch.rejects["rule"], strict=True))
+        hashes.append(batch.rows.select(pl.struct(contract.key).hash()).to_series())
         lines += batch.records
         if delivery.progress:
             delivery.progress(lines)
-    return lines, rejects
+    every = pl.concat(hashes) if hashes else pl.Series(dtype=pl.UInt64)
+    return lines, rejects, every.n_unique() < len(every)
 
 
 def _quarantine(connection: psycopg.Connection, delivery_id: int, rejects: pl.DataFrame) -> None:
@@ -207,7 +219,8 @@ def _reject_doubles(connection: psycopg.Connection, delivery: _Delivery, contrac
 
 def _records_at(delivery: _Delivery, lines: set[int]) -> Iterator[pl.DataFrame]:
     """Reads the file again for the raw text of some records."""
-    assert delivery.content is not None and delivery.layout is not None
+    assert delivery.content is not None
+    assert delivery.layout is not None
     for frame in read_records(delivery.content, delivery.layout.header, delivery.layout.delimiter):
         wanted = frame.filter(pl.col("_line").is_in(list(lines))).select("_line", "_raw")
         if wanted.height:
@@ -298,30 +311,23 @@ def _refused_lines(delivery: _Delivery, refusal: Refusal) -> Iterator[pl.DataFra
     content = delivery.content or _undecoded(delivery.path)
     if content is None:
         return
+    texts: Iterator[tuple[list[int], list[str]]]
     if delivery.layout is not None:
         frames = read_records(content, delivery.layout.header, delivery.layout.delimiter)
         texts = ((f["_line"].to_list(), f["_raw"].to_list()) for f in frames)
     else:
-        header = next((n + i for n, batch in _replaced(content) for i, line in enumerate(batch) if line.strip()), 1)
-        texts = raw_records(content, header)
+        texts = raw_records(content, first_line_number(content))
     for numbers, raws in texts:
-        rows = [
-            (n, "rejet", refusal.column, refusal.rule, refusal.value and printable(refusal.value), printable(refusal.message), printable(raw))
-            for n, raw in zip(numbers, raws, strict=True)
-        ]
+        value = refusal.value and printable(refusal.value)
+        why = ("rejet", refusal.column, refusal.rule, value, printable(refusal.message))
+        rows = [(n, *why, printable(raw)) for n, raw in zip(numbers, raws, strict=True)]
         yield pl.DataFrame(rows, schema=REJECT_SCHEMA, orient="row")
 
 
-def _replaced(content: Content) -> Iterator[tuple[int, list[str]]]:
-    from ingestion.records import lines_of
-
-    return lines_of(content, errors="replace")
-
-
 def _undecoded(path: Path) -> Content | None:
-    """The content of a file that no candidate encoding reads; None when its bytes cannot be read at all."""
+    """The content of a file that will be refused, whatever its encoding; None when its bytes cannot be read at all."""
     try:
-        return examine(path, ("iso-8859-15",))
+        return examine(path, lenient=True)
     except (Refusal, OSError):
         return None
 

@@ -49,7 +49,9 @@ class Layout:
         read = [self.header.cells[i] for i in sorted(set(self.positions.values()))]
         parts = [f"lues : {', '.join(read)}"]
         if self.months:
-            parts.append(f"mois : {min(self.months.values()):%Y-%m} à {max(self.months.values()):%Y-%m} ({len(self.months)})")
+            parts.append(
+                f"mois : {min(self.months.values()):%Y-%m} à {max(self.months.values()):%Y-%m} ({len(self.months)})"
+            )
         if self.ignored:
             parts.append(f"ignorées : {', '.join(self.ignored)}")
         if self.absent:
@@ -75,9 +77,8 @@ def find_layout(contract: Contract, line: int, text: str, file_name: str) -> Lay
         if _problem(contract, layout, file_name) is None:
             wanted = " ou ".join(f"« {d} »" for d in contract.delimiters)
             got = _DELIMITER_NAMES.get(other, f"« {other} »")
-            raise Refusal(
-                "separateur", f"{file_name}, ligne {line} : séparateur {wanted} attendu, reçu {got} (règle separateur)", value=other
-            )
+            message = f"{file_name}, ligne {line} : séparateur {wanted} attendu, reçu {got} (règle separateur)"
+            raise Refusal("separateur", message, value=other)
     best = max(range(len(layouts)), key=lambda i: (len(layouts[i].positions), -i))
     refusal = refusals[best]
     assert refusal is not None
@@ -106,24 +107,34 @@ def _layout(contract: Contract, line: int, header: Sequence[str], delimiter: str
 
 
 def _problem(contract: Contract, layout: Layout, file_name: str) -> Refusal | None:
+    """Why a file with this layout cannot be read under the contract; None when it can."""
     place = f"{file_name}, ligne {layout.header.line}"
+
+    def refusal(rule: str, name: str, what: str) -> Refusal:
+        return Refusal(rule, f"{place}, colonne {name} : {what} (règle {rule})", column=name)
+
     for column in contract.columns:
         if column.required and column.headers and column.name not in layout.positions:
-            name = column.headers[0]
-            return Refusal("colonne_absente", f"{place}, colonne {name} : colonne attendue, absente de l'en-tête (règle colonne_absente)", column=name)
+            return refusal("colonne_absente", column.headers[0], "colonne attendue, absente de l'en-tête")
     names = [normalised(cell) for cell in layout.header.cells]
     for index in sorted({*layout.positions.values(), *layout.months}):
         if names.count(names[index]) > 1:
-            name = layout.header.cells[index]
-            return Refusal("colonne_en_double", f"{place}, colonne {name} : colonne présente plusieurs fois (règle colonne_en_double)", column=name)
-    if contract.unpivot:
-        for index, name in enumerate(names):
-            if re.fullmatch(contract.unpivot.headers, name) and index not in layout.months:
-                return Refusal("periode", f"{place}, colonne {name} : mois URSSAF attendu dans l'en-tête (règle periode)", column=name)
-        if not layout.months:
-            return Refusal("colonne_absente", f"{place} : aucune colonne de mois ({contract.unpivot.headers}) (règle colonne_absente)")
-        if len(set(layout.months.values())) < len(layout.months):
-            return Refusal("colonne_en_double", f"{place} : le même mois est présent dans deux colonnes (règle colonne_en_double)")
+            return refusal("colonne_en_double", layout.header.cells[index], "colonne présente plusieurs fois")
+    if contract.unpivot and (found := _month_problem(contract.unpivot.headers, names, layout)):
+        rule, name, what = found
+        return refusal(rule, name, what)
+    return None
+
+
+def _month_problem(pattern: str, names: Sequence[str], layout: Layout) -> tuple[str, str, str] | None:
+    """(rule, column, explanation) of what is wrong with the month columns of a wide file."""
+    for index, name in enumerate(names):
+        if re.fullmatch(pattern, name) and index not in layout.months:
+            return "periode", layout.header.cells[index], "mois URSSAF attendu dans l'en-tête"
+    if not layout.months:
+        return "colonne_absente", pattern, "aucune colonne de mois"
+    if len(set(layout.months.values())) < len(layout.months):
+        return "colonne_en_double", pattern, "le même mois est présent dans deux colonnes"
     return None
 
 
@@ -183,7 +194,9 @@ class LineReader:
     def _type(self, frame: pl.DataFrame) -> Typed:
         self._findings = []
         self._structure(frame)
-        values = {c.name: self._column(frame, c) for c in self.contract.columns if not c.derived and not self._unpivoted(c)}
+        values = {
+            c.name: self._column(frame, c) for c in self.contract.columns if not c.derived and not self._unpivoted(c)
+        }
         for column in self.contract.columns:
             if column.derived:
                 values[column.name] = cells.derive(column, values).alias(column.name)
@@ -194,7 +207,7 @@ class LineReader:
             rows = self._unpivot(frame, rows)
         listed = next((c for c in self.contract.columns if c.type == "siren_list"), None)
         if listed:
-            rows = self._explode(frame, rows, listed)
+            rows = self._explode(rows, listed)
         rejects = self._rejects(frame)
         lost = rejects.filter(pl.col("kind") != "avertissement")["line"]
         keys = self._rejected_keys(values, frame, lost)
@@ -206,7 +219,9 @@ class LineReader:
         unpivot = self.contract.unpivot
         return unpivot is not None and column.name in (unpivot.period, unpivot.value)
 
-    def _find(self, column: str, rule: str, expected: str, mask: pl.Series, values: pl.Series, kind: str = "rejet") -> None:
+    def _find(
+        self, column: str, rule: str, expected: str, mask: pl.Series, values: pl.Series, kind: str = "rejet"
+    ) -> None:
         mask = mask.fill_null(False)
         if mask.any():
             self._findings.append(_Finding(kind, column, rule, expected, mask, values))
@@ -216,7 +231,9 @@ class LineReader:
             return
         width = len(self.layout.header.cells)
         for fault, expected in _FAULTS.items():
-            self._find("", fault, expected.replace("{expected}", str(width)), frame["_fault"] == fault, frame["_detail"])
+            self._find(
+                "", fault, expected.replace("{expected}", str(width)), frame["_fault"] == fault, frame["_detail"]
+            )
 
     def _column(self, frame: pl.DataFrame, column: Column) -> pl.Series:
         """Typed values of one column; its violations are noted."""
@@ -235,7 +252,14 @@ class LineReader:
             return typed
         if typed.null_count() > text.null_count():
             kind = "avertissement" if column.on_invalid == "null" else "rejet"
-            self._find(header, cells.RULES[column.type], self._expected(column), typed.is_null() & text.is_not_null(), text, kind)
+            self._find(
+                header,
+                cells.RULES[column.type],
+                self._expected(column),
+                typed.is_null() & text.is_not_null(),
+                text,
+                kind,
+            )
         return self._bounds(column, header, typed, text)
 
     def _text(self, raw: pl.Series, column: Column) -> pl.Series:
@@ -253,29 +277,38 @@ class LineReader:
         return expected
 
     def _bounds(self, column: Column, header: str, typed: pl.Series, text: pl.Series) -> pl.Series:
+        """Notes the values outside the contract's bounds; they become null where the contract says so."""
+        kind = "avertissement" if column.on_invalid == "null" else "rejet"
+        for rule, expected, wrong in self._bound_checks(column, typed):
+            self._find(header, rule, expected, wrong, text, kind)
+            if column.on_invalid == "null":
+                typed = typed.set(wrong.fill_null(False), None)
+        return typed
+
+    @staticmethod
+    def _bound_checks(column: Column, typed: pl.Series) -> Iterator[tuple[str, str, pl.Series]]:
         low, high = column.min, column.max
         if column.type == "date":
             low, high = low or DEFAULT_DATE_MIN, high or DEFAULT_DATE_MAX
-            kind = "avertissement" if column.on_invalid == "null" else "rejet"
-            outside = ~typed.is_between(low, high)
-            self._find(header, "date_hors_bornes", f"date entre le {low:%d/%m/%Y} et le {high:%d/%m/%Y} attendue", outside, text, kind)
-            return typed.set(outside.fill_null(False), None) if column.on_invalid == "null" else typed
+            expected = f"date entre le {low:%d/%m/%Y} et le {high:%d/%m/%Y} attendue"
+            yield "date_hors_bornes", expected, ~typed.is_between(low, high)
+            return
         number = typed.cast(pl.Float64, strict=False) if typed.dtype == pl.String and column.type != "text" else typed
         if low is not None:
-            self._find(header, "minimum", f"nombre supérieur ou égal à {low:g} attendu", number < low, text)
+            yield "minimum", f"nombre supérieur ou égal à {low:g} attendu", number < low
         if high is not None:
-            self._find(header, "maximum", f"nombre inférieur ou égal à {high:g} attendu", number > high, text)
+            yield "maximum", f"nombre inférieur ou égal à {high:g} attendu", number > high
         if column.allowed is not None:
-            wrong = ~typed.is_in(list(column.allowed))
-            self._find(header, "valeur_permise", f"{' ou '.join(column.allowed)} attendu", wrong, text)
-        return typed
+            yield "valeur_permise", f"{' ou '.join(column.allowed)} attendu", ~typed.is_in(list(column.allowed))
 
     def _identity(self, column: Column, header: str, text: pl.Series) -> None:
         length = 9 if column.type == "siren" else 14
         shaped = identity.well_formed(text, length)
         if column.type == "siret" and not shaped.all():
             provisional = identity.provisional_siret(text)
-            self._find(header, "siret_provisoire", _OUT_OF_SCOPE["siret_provisoire"], provisional, text, "hors_perimetre")
+            self._find(
+                header, "siret_provisoire", _OUT_OF_SCOPE["siret_provisoire"], provisional, text, "hors_perimetre"
+            )
         self._find(header, cells.RULES[column.type], cells.EXPECTED[column.type], ~shaped, text)
         if self.identity == "format":
             return
@@ -298,27 +331,24 @@ class LineReader:
         long = wide.unpivot(list(months), index="_row", variable_name="_month", value_name="_text")
         long = long.with_columns(self._text(long["_text"], column)).filter(pl.col("_text").is_not_null())
         long = long.with_columns(cells.parse(long["_text"], column).alias(unpivot.value))
-        self._unpivot_findings(frame, long, column)
+        self._unpivot_findings(long, column)
         empty = ~wide["_row"].is_in(long["_row"].unique().implode())
         self._find("", "aucune_valeur", _OUT_OF_SCOPE["aucune_valeur"], empty, empty.cast(pl.String), "hors_perimetre")
         period = long["_month"].replace_strict(list(months), list(months.values()), return_dtype=pl.Date)
         base = rows[long["_row"]]
         return base.with_columns(period.alias(unpivot.period), long[unpivot.value])
 
-    def _unpivot_findings(self, frame: pl.DataFrame, long: pl.DataFrame, column: Column) -> None:
-        value = long[column.name]
-        checks = {
-            ("entier", cells.EXPECTED["integer"]): value.is_null(),
-            ("minimum", f"nombre supérieur ou égal à {column.min} attendu"): value < (column.min if column.min is not None else -cells.INTEGER_MAX),
-            ("maximum", f"nombre inférieur ou égal à {column.max} attendu"): value > (column.max if column.max is not None else cells.INTEGER_MAX),
-        }  # fmt: skip
-        for (rule, expected), mask in checks.items():
-            for row, month, text in long.filter(mask.fill_null(False)).sort("_row").select("_row", "_month", "_text").iter_rows():
-                where = pl.Series([row])
+    def _unpivot_findings(self, long: pl.DataFrame, column: Column) -> None:
+        """First bad month of each line, in the order of the file, once per rule."""
+        checks = [("entier", cells.EXPECTED["integer"], long[column.name].is_null())]
+        checks += self._bound_checks(column, long[column.name])
+        for rule, expected, mask in checks:
+            bad = long.filter(mask.fill_null(False)).unique("_row", keep="first", maintain_order=True)
+            for row, month, text in bad.sort("_row").select("_row", "_month", "_text").iter_rows():
                 header = self.layout.header.cells[int(month[1:])]
-                self._findings.append(_Finding("rejet", header, rule, expected, where, pl.Series([text])))
+                self._findings.append(_Finding("rejet", header, rule, expected, pl.Series([row]), pl.Series([text])))
 
-    def _explode(self, frame: pl.DataFrame, rows: pl.DataFrame, column: Column) -> pl.DataFrame:
+    def _explode(self, rows: pl.DataFrame, column: Column) -> pl.DataFrame:
         """One row per SIREN of a cell; a line without any is out of scope, one bad SIREN rejects the line."""
         header = self.layout.header.cells[self.layout.positions[column.name]]
         text = rows[column.name]
@@ -327,7 +357,9 @@ class LineReader:
         shaped = clean.str.contains(r"^[0-9]{9}(?:[,;|/]*[0-9]{9})*[,;|/]*$")
         self._find(header, "siren", cells.EXPECTED["siren_list"], ~shaped, text)
         lists = clean.str.extract_all(r"[0-9]{9}").list.unique(maintain_order=True)
-        exploded = rows.with_columns(lists.alias(column.name), pl.int_range(pl.len()).alias("_row")).explode(column.name)
+        exploded = rows.with_columns(lists.alias(column.name), pl.int_range(pl.len()).alias("_row")).explode(
+            column.name
+        )
         if self.identity == "luhn":
             siren = exploded[column.name]
             for rule, bad, expected in (
@@ -358,7 +390,9 @@ class LineReader:
             kind, column, rule, value, expected = first[index]
             message = self._message(lines[index], column, rule, value, expected)
             cell = None if rule in _FAULTS or value is None else printable(value)
-            rows.append((lines[index], kind, printable(column) or None, rule, cell, printable(message), printable(raws[index])))
+            rows.append(
+                (lines[index], kind, printable(column) or None, rule, cell, printable(message), printable(raws[index]))
+            )
         return pl.DataFrame(rows, schema=REJECT_SCHEMA, orient="row")
 
     def _message(self, line: int, column: str, rule: str, value: str | None, expected: str) -> str:
@@ -370,7 +404,9 @@ class LineReader:
         return f'{place}, colonne {column} : {expected}, reçu "{value or ""}" (règle {rule})'
 
     def _rejected_keys(self, values: dict[str, pl.Series], frame: pl.DataFrame, lost: pl.Series) -> pl.DataFrame:
-        schema = {name: pl.Date if self.contract.column(name).sql_type == "date" else pl.String for name in self.contract.key}
+        schema = {
+            name: pl.Date if self.contract.column(name).sql_type == "date" else pl.String for name in self.contract.key
+        }
         if not len(lost):
             return pl.DataFrame(schema=schema)
         mask = frame["_line"].is_in(lost.implode())
@@ -378,7 +414,10 @@ class LineReader:
         for name, dtype in schema.items():
             column = self.contract.column(name)
             if name in values and column.type != "siren_list":
-                columns.append(values[name].filter(mask).cast(dtype).alias(name))
+                known = values[name].filter(mask).cast(dtype).alias(name)
+                if dtype == pl.String:  # PostgreSQL cannot hold a NUL, so no stored key has one
+                    known = known.set(known.str.contains("\0", literal=True).fill_null(False), None)
+                columns.append(known)
             else:
                 columns.append(pl.Series(name, [None], dtype=dtype).new_from_index(0, len(lost)))
         return self._with_defaults(pl.DataFrame(columns), only_text=True).unique(maintain_order=True)

@@ -78,10 +78,10 @@ def apply_versions(
     `first`: first delivery of the source, whose knowledge date is rebuilt from the contract's knowledge column.
     """
     table = raw_table(contract)
-    connection.execute("analyze incoming")
     empty = not _value(connection, sql.SQL("select exists (select from {})").format(table))
     if empty:
         return _fill_empty_table(connection, contract, delivery_id, received_on, first=first)
+    connection.execute("analyze incoming")
     connection.execute(_difference(contract))
     if contract.mode == "snapshot":
         _keep_versions_of_lines_not_loaded(connection, contract)
@@ -151,7 +151,11 @@ def _difference(contract: Contract) -> sql.Composed:
         "(select ctid as _old, {names} from {table} where _known_to = 'infinity') r on {same} "
         "where i._line is null or r._old is null or {differs}"
     ).format(
-        shown=shown, names=_names(names), table=raw_table(contract), same=_equal(contract.key, "i", "r"), differs=differs
+        shown=shown,
+        names=_names(names),
+        table=raw_table(contract),
+        same=_equal(contract.key, "i", "r"),
+        differs=differs,
     )
 
 

@@ -37,7 +37,9 @@ def lines_of(content: Content, *, errors: str = "strict") -> Iterator[tuple[int,
         lines = (carry + block).split("\n") if carry else block.split("\n")
         carry = lines.pop()
         if len(carry) > MAX_LINE:
-            raise Refusal("ligne_trop_longue", f"{content.path.name}, ligne {number} : ligne de plus de {MAX_LINE} caractères")
+            raise Refusal(
+                "ligne_trop_longue", f"{content.path.name}, ligne {number} : ligne de plus de {MAX_LINE} caractères"
+            )
         if lines:
             yield number, lines
             number += len(lines)
@@ -45,9 +47,15 @@ def lines_of(content: Content, *, errors: str = "strict") -> Iterator[tuple[int,
         yield number, [carry]
 
 
-def first_line(content: Content) -> tuple[int, str] | None:
+def first_line_number(content: Content) -> int:
+    """Number of the first line that is not blank (1 for a file without any), undecodable bytes allowed."""
+    found = first_line(content, errors="replace")
+    return found[0] if found else 1
+
+
+def first_line(content: Content, *, errors: str = "strict") -> tuple[int, str] | None:
     """Number and text of the first line that is not blank; None for a file without any."""
-    for number, lines in lines_of(content):
+    for number, lines in lines_of(content, errors=errors):
         for offset, line in enumerate(lines):
             if line.strip():
                 return number + offset, line
@@ -110,7 +118,9 @@ class _Splitter:
             kept = kept & simple
             if consumed:
                 kept = kept.scatter(sorted(consumed), False)
-        frame = pl.DataFrame({"_line": pl.int_range(number, number + len(lines), eager=True), "_raw": text, "_kept": kept})
+        frame = pl.DataFrame(
+            {"_line": pl.int_range(number, number + len(lines), eager=True), "_raw": text, "_kept": kept}
+        )
         frame = frame.head(used).filter("_kept").drop("_kept")
         frame = self._split_simple(frame, strip_quotes=bool(quoted.any()))
         if odd is not None and odd.height:
@@ -124,7 +134,11 @@ class _Splitter:
         cells = frame["_bare"].str.split_exact(self.delimiter, self.width - 1).struct.rename_fields(self.names)
         nul = frame["_raw"].str.contains("\0", literal=True)
         fault = (
-            pl.when(nul).then(pl.lit("caractere_nul")).when(found != self.width).then(pl.lit("nombre_de_champs")).otherwise(None)
+            pl.when(nul)
+            .then(pl.lit("caractere_nul"))
+            .when(found != self.width)
+            .then(pl.lit("nombre_de_champs"))
+            .otherwise(None)
         )
         frame = frame.select(
             "_line",
@@ -147,8 +161,7 @@ class _Splitter:
             cells, fault, end = self._parse(lines, index)
             if end is None:
                 if not last and len(lines) - index < MAX_SPAN:
-                    frame = self._frame([row for row in rows])
-                    return frame, consumed, index
+                    return self._frame(rows), consumed, index
                 end = index
             detail = str(len(cells)) if fault == "nombre_de_champs" else None
             padded = [cell or None for cell in cells[: self.width]]

@@ -146,9 +146,13 @@ def load(path: Path, sha256: str, *, features: Sequence[Feature] | None = None) 
     record = json.loads(content["metadata"])
     expected = feature_hash(load_features() if features is None else features)
     if record["feature_hash"] != expected:
-        raise ArtefactRefused("la liste des variables n'est plus celle sur laquelle le modèle a été appris : il faut réapprendre")
+        raise ArtefactRefused(
+            "la liste des variables n'est plus celle sur laquelle le modèle a été appris : il faut réapprendre"
+        )
     if record["scikit_learn"].split(".")[:2] != sklearn.__version__.split(".")[:2]:
-        raise ArtefactRefused(f"modèle écrit avec scikit-learn {record['scikit_learn']}, version présente : {sklearn.__version__}")
+        raise ArtefactRefused(
+            f"modèle écrit avec scikit-learn {record['scikit_learn']}, version présente : {sklearn.__version__}"
+        )
     return _rebuild(content["estimator"], record)
 
 
@@ -165,6 +169,15 @@ def _rebuild(estimator: Any, record: dict[str, Any]) -> TrainedModel:
         params=params,
         **{
             name: record[name]
-            for name in ("model_id", "seed", "metrics", "thresholds", "trained_on", "validation", "feature_hash", "data_hash")
+            for name in (
+                "model_id",
+                "seed",
+                "metrics",
+                "thresholds",
+                "trained_on",
+                "validation",
+                "feature_hash",
+                "data_hash",
+            )
         },
     )

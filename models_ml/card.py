@@ -126,19 +126,19 @@ def _method_section(trained: TrainedModel) -> list[str]:
     return [
         "## Méthode",
         "",
-        f"- Modèle de durée à temps discret ({hazard.intervals} intervalles de {hazard.interval_months} mois), arbres de gradient boosting ; "
-        f"probabilités à {horizons} mois croissantes avec l'horizon par construction.",
+        f"- Modèle de durée à temps discret ({hazard.intervals} intervalles de {hazard.interval_months} mois), "
+        f"arbres de gradient boosting ; probabilités à {horizons} mois croissantes avec l'horizon par construction.",
         "- Défaillance : première procédure collective, à la date du jugement. Une sortie sans procédure interrompt l'observation.",
         f"- Modèle additif : les contributions des variables s'ajoutent exactement (log-cote). {constrained} variables ont un sens imposé.",
         f"- Graine {trained.seed} ; empreinte des données `{trained.data_hash[:12]}`, des variables `{trained.feature_hash[:12]}`.",
     ]
 
 
-def _limits_section(trained: TrainedModel, evaluation: Mapping[str, Any]) -> list[str]:
+def _limits_section(evaluation: Mapping[str, Any]) -> list[str]:
     lines = [
         "## Limites",
         "",
-        "- Le modèle apprend du passé : un choc nouveau (crise, mesure de soutien) déplace le niveau des probabilités avant qu'il ne le sache.",
+        "- Le modèle apprend du passé : un choc nouveau (crise, mesure de soutien) change le niveau des défaillances sans qu'il le sache.",
         "- Les mois d'une même entreprise se ressemblent : les intervalles, à 95 %, tirent des entreprises et non des lignes.",
         "- Une contribution dit ce que le modèle a utilisé, pas la cause de la difficulté.",
         "- Les seuils sont choisis sur les mois qui servent aux mesures : précision et rappel aux seuils sont légèrement optimistes.",
@@ -150,11 +150,14 @@ def _limits_section(trained: TrainedModel, evaluation: Mapping[str, Any]) -> lis
         if low is not None and high is not None and (high < 0.9 or low > 1.1):
             sense = "surestimées" if high < 0.9 else "sous-estimées"
             lines.append(
-                f"- **À {horizon} mois, les probabilités sont {sense}** : observé / attendu = {_with_interval(metric, 2, False)}, hors de 0,9–1,1."
+                f"- **À {horizon} mois, les probabilités sont {sense}** : "
+                f"observé / attendu = {_with_interval(metric, 2, False)}, hors de 0,9–1,1."
             )
         if evaluation[horizon]["entreprises_defaillantes"] < 100:
             count = french_number(evaluation[horizon]["entreprises_defaillantes"])
-            lines.append(f"- À {horizon} mois, {count} entreprises défaillantes seulement dans la validation : chiffres peu précis.")
+            lines.append(
+                f"- À {horizon} mois, {count} entreprises défaillantes seulement dans la validation : chiffres peu précis."
+            )
     return lines
 
 
@@ -192,5 +195,5 @@ def render(trained: TrainedModel, evaluation: Mapping[str, Any] | None = None, *
         lines += [*_metric_table(figures), "", "## Seuils", "", *_threshold_table(trained, figures), ""]
     else:
         lines += ["Non mesurée : modèle appris sans validation.", ""]
-    lines += _limits_section(trained, figures)
+    lines += _limits_section(figures)
     return "\n".join(lines) + "\n"

@@ -64,27 +64,31 @@ def _ratio(top: float, bottom: float) -> float:
 
 
 def _slope(part: Slice, w: Vector) -> float:
-    """Slope of the logistic regression of the outcome on the logit of p (1 = neither too timid nor too bold), by Newton."""
-    positives = float(np.sum(w * part.y))
-    if positives <= 0 or positives >= float(np.sum(w)):
-        return float("nan")
+    """Slope of the logistic regression of the outcome on the logit of p: 1 = neither too timid (> 1) nor too bold (< 1)."""
+    positives, total = float(np.sum(w * part.y)), float(np.sum(w))
     clipped = np.clip(part.p, 1e-9, 1 - 1e-9)
-    x = np.log(clipped / (1 - clipped))
-    if float(np.ptp(x)) < 1e-12:
+    logit = np.log(clipped / (1 - clipped))
+    spread = float(logit.std())
+    if positives <= 0 or positives >= total or spread < 1e-9:
         return float("nan")
-    a, b = 0.0, 1.0
-    for _ in range(25):
-        q = 1 / (1 + np.exp(-(a + b * x)))
+    x = (logit - logit.mean()) / spread
+    a, b, loss = float(np.log(positives / (total - positives))), 0.0, np.inf
+    for _ in range(30):
+        eta = a + b * x
+        before, loss = loss, float(np.sum(w * (np.logaddexp(0.0, eta) - part.y * eta)))
+        if before - loss < 1e-10 * total:
+            break
+        q = 1 / (1 + np.exp(-eta))
         v, r = w * q * (1 - q), w * (part.y - q)
         s0, s1, s2 = float(v.sum()), float((v * x).sum()), float((v * x * x).sum())
         g0, g1, det = float(r.sum()), float((r * x).sum()), s0 * s2 - s1 * s1
-        if det <= 1e-12:
+        if det <= 0:
             return float("nan")
+        # A full Newton step may overshoot where bold probabilities are wrong: no move larger than 2.
         da, db = (s2 * g0 - s1 * g1) / det, (s0 * g1 - s1 * g0) / det
-        a, b = a + da, b + db
-        if abs(da) + abs(db) < 1e-6:
-            break
-    return b
+        shrink = min(1.0, 2.0 / max(abs(da), abs(db), 1e-12))
+        a, b = a + shrink * da, b + shrink * db
+    return b / spread
 
 
 def _ece10(part: Slice, w: Vector) -> float:
@@ -193,7 +197,9 @@ def _with_intervals(part: Slice, thresholds: Mapping[str, float], bootstrap: int
     return out
 
 
-def companies_seen(rows: pl.DataFrame, score: str, threshold: float, horizon: int, bootstrap: int, seed: int) -> dict[str, Any]:
+def companies_seen(
+    rows: pl.DataFrame, score: str, threshold: float, horizon: int, bootstrap: int, seed: int
+) -> dict[str, Any]:
     """Of the companies that failed in a closed window, the share flagged at least once before, and the lead time in months.
 
     Lead time = months from the first flagged period to the event. `rows`: entity, period, event_period, outcome, score.
@@ -254,7 +260,8 @@ def evaluate(
             entry |= _with_intervals(Slice.of(closed, score, outcome), used, bootstrap, seed)
             if "event_period" in closed.columns and used:
                 entry["entreprises_vues"] = {
-                    name: companies_seen(closed, score, value, horizon, bootstrap, seed) for name, value in sorted(used.items())
+                    name: companies_seen(closed, score, value, horizon, bootstrap, seed)
+                    for name, value in sorted(used.items())
                 }
         result[str(horizon)] = entry
     return result
@@ -265,7 +272,9 @@ def best_thresholds(scores: pl.DataFrame, outcomes: pl.DataFrame, horizon: int =
 
     Exact: every distinct score is tried, the highest wins a tie. Raises ValueError without an event or with one distinct score.
     """
-    closed = scores.join(outcomes, on=["entity", "period"], how="inner").filter(pl.col(f"defaillance_{horizon}m").is_not_null())
+    closed = scores.join(outcomes, on=["entity", "period"], how="inner").filter(
+        pl.col(f"defaillance_{horizon}m").is_not_null()
+    )
     part = Slice.of(closed, f"p{horizon}", f"defaillance_{horizon}m")
     levels = np.unique(part.p)[::-1]
     if len(levels) < 2 or part.y.sum() <= 0:

@@ -54,7 +54,9 @@ def phrase(feature: Feature, value: float | None, contribution: float) -> str:
     return template.format(valeur=french_value(value, feature.unit), evolution=evolution(value))
 
 
-def _described(contributions: pl.DataFrame, features: Sequence[Feature], reference: pl.DataFrame | None) -> pl.DataFrame:
+def _described(
+    contributions: pl.DataFrame, features: Sequence[Feature], reference: pl.DataFrame | None
+) -> pl.DataFrame:
     """Contributions with theme, family and file order; relative to the mean of `reference` when it is given."""
     about = pl.DataFrame(
         {

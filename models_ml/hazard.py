@@ -161,4 +161,6 @@ class HazardModel:
         """Same model whose contributions are relative to the mean of these rows (the at-risk population)."""
         effects, origin = self.raw_contributions(feature_matrix(frame, self.names))
         centre = effects.mean(axis=0)
-        return HazardModel(self.estimator, self.names, self.params, base=origin + float(centre.sum()), centre=centre.tolist())
+        return HazardModel(
+            self.estimator, self.names, self.params, base=origin + float(centre.sum()), centre=centre.tolist()
+        )

@@ -1,6 +1,7 @@
 """From a tidy panel to the person-period table of a discrete-time hazard, and to labelled outcomes.
 
-The panel: one row per (entity, period), `period` = first day of the month observed, at-risk rows only, the features, and
+The panel: one row per (entity, period), `period` = first day of the month observed (of a yearly panel: of the last month of the
+year), at-risk rows only, the features, and
 `event_period`, `exit_period` (dates or null; only their month counts). Optional `event_known`, `exit_known`: dates from which
 the event and the exit could be known; without them they are known at their own date.
 """
@@ -66,9 +67,10 @@ def build_person_periods(
     """One row per panel row and interval at risk that is wholly observed at `as_of`; the features are carried along.
 
     Interval j covers the months ]period + (j-1)·interval_months, period + j·interval_months]. Kept when it ends at least
-    `lag_months` (time for a judgment to be published) before the last complete month of `as_of`. Nothing follows the event. `exits`: "censored" stops at the interval of a competing exit; "non_event" keeps an
-    exited company as a known non-event (probability in the presence of exits). Adds `interval` (1..) and `event` (0/1); sorted
-    by entity, period, interval. Natural prevalence: no row is drawn or weighted. Source of the rules: model.md 1.1 and 4.
+    `lag_months` (time for a judgment to be published) before the last complete month of `as_of`. Nothing follows the event.
+    `exits`: "censored" stops before the interval of a competing exit; "non_event" keeps an exited company as a known non-event
+    (probability in the presence of exits). Adds `interval` (1..) and `event` (0/1); sorted by entity, period, interval.
+    Natural prevalence: no row is drawn or weighted. Source of the rules: model.md 1.1 and 4.
     """
     check_panel(panel)
     last_observed = last_complete_month(as_of) - lag_months

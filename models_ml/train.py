@@ -15,7 +15,14 @@ import polars as pl
 from models_ml.evaluate import best_thresholds, evaluate
 from models_ml.features import Feature, feature_hash
 from models_ml.hazard import HazardModel, HazardParams, feature_matrix, new_estimator
-from models_ml.panel import build_person_periods, check_panel, label_outcomes, last_complete_month, months_before, thin_periods
+from models_ml.panel import (
+    build_person_periods,
+    check_panel,
+    label_outcomes,
+    last_complete_month,
+    months_before,
+    thin_periods,
+)
 
 
 class NotEnoughHistory(Exception):
@@ -74,7 +81,11 @@ def _person_periods(panel: pl.DataFrame, as_of: date, features: Sequence[Feature
     hazard = params.hazard
     horizon = last_complete_month(as_of) - params.lag_months - hazard.interval_months
     usable = panel.filter(pl.col("period").dt.year() * 12 + pl.col("period").dt.month() - 1 <= horizon)
-    columns = [name for name in ("entity", "period", "event_period", "exit_period", "event_known", "exit_known") if name in panel.columns]
+    columns = [
+        name
+        for name in ("entity", "period", "event_period", "exit_period", "event_known", "exit_known")
+        if name in panel.columns
+    ]
     usable = usable.select(*columns, *(feature.name for feature in features))
     table = build_person_periods(
         thin_periods(usable, _stride(usable, params.max_rows)),
@@ -122,7 +133,9 @@ def _validate(
     past = months_before(as_of, embargo)
     model = _fit(_person_periods(panel, past, features, params), features, params, seed)
     later = panel.filter(pl.col("period") >= past.replace(day=1))
-    outcomes = label_outcomes(later, as_of, sorted({*hazard.horizons, hazard.main_horizon}), lag_months=params.lag_months)
+    outcomes = label_outcomes(
+        later, as_of, sorted({*hazard.horizons, hazard.main_horizon}), lag_months=params.lag_months
+    )
     outcomes = outcomes.filter(pl.any_horizontal(pl.col(f"defaillance_{h}m").is_not_null() for h in hazard.horizons))
     events = int(outcomes.get_column(f"defaillance_{hazard.main_horizon}m").sum() or 0)
     if events < params.min_validation_events:
@@ -130,10 +143,18 @@ def _validate(
             f"Historique insuffisant pour valider au {as_of:%d/%m/%Y} : {events} défaillances à {hazard.main_horizon} mois dans les "
             f"fenêtres closes depuis le {past:%d/%m/%Y} (il en faut au moins {params.min_validation_events})."
         )
-    scores = model.predict(later.join(outcomes.select("entity", "period"), on=["entity", "period"], how="semi").sort("entity", "period"))
+    scores = model.predict(
+        later.join(outcomes.select("entity", "period"), on=["entity", "period"], how="semi").sort("entity", "period")
+    )
     thresholds = best_thresholds(scores, outcomes, hazard.main_horizon)
     metrics = evaluate(
-        scores, outcomes, hazard.horizons, thresholds=thresholds, threshold_horizon=hazard.main_horizon, bootstrap=params.bootstrap, seed=seed
+        scores,
+        outcomes,
+        hazard.horizons,
+        thresholds=thresholds,
+        threshold_horizon=hazard.main_horizon,
+        bootstrap=params.bootstrap,
+        seed=seed,
     )
     return metrics, thresholds, {"connu_au": past.isoformat(), "embargo_mois": embargo}
 

@@ -51,15 +51,18 @@ def manifest() -> dict[str, Any]:
     return content
 
 
-def build(instance: Instance, *, select: str, variables: dict[str, object], full_refresh: bool = False) -> list[BuiltNode]:
-    """Build the selected models and run their data tests, in dependency order, in this process.
+def excluded(tag: str) -> str:
+    """What the op of a tag leaves out: seeds belong to the features op, which runs first."""
+    return "resource_type:unit_test" if tag == "features" else "resource_type:unit_test resource_type:seed"
+
+
+def build(instance: Instance, *, tag: str, variables: dict[str, object]) -> list[BuiltNode]:
+    """Build the tagged models and run their data tests, in dependency order, in this process.
 
     Raises:
         DbtFailed: something failed; what depends on it was skipped.
     """
-    arguments = ["--select", select, "--exclude-resource-type", "unit_test", "--vars", json.dumps(variables)]
-    if full_refresh:
-        arguments.append("--full-refresh")
+    arguments = ["--select", f"tag:{tag}", "--exclude", *excluded(tag).split(), "--vars", json.dumps(variables)]
     result = _runner("build", arguments, instance.home / "dbt", instance.home / "dbt", manifest=_parsed_manifest())
     nodes = [_built(item) for item in (result.result.results if result.result is not None else [])]
     failed = [f"{node.name}: {node.message}" for node in nodes if node.status in {"error", "fail"}]

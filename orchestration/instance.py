@@ -131,6 +131,7 @@ class Instance:
             DAGSTER_URL_VARIABLE: f"{url}{separator}options=-csearch_path%3Ddagster",
             "DAGSTER_HOME": str(self.dagster_home),
             "DAGSTER_DISABLE_TELEMETRY": "1",
+            "DAGSTER_EVENT_BATCH_SIZE": "200",  # a range of months materializes hundreds of partitions at once
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "DO_NOT_TRACK": "1",
         }
@@ -168,6 +169,7 @@ def as_role(url: str, role: str) -> str:
 
 _VARIABLES = (
     HOME_VARIABLE, URL_VARIABLE, DAGSTER_URL_VARIABLE, "DAGSTER_HOME", "DAGSTER_DISABLE_TELEMETRY",
+    "DAGSTER_EVENT_BATCH_SIZE",
     "DBT_SEND_ANONYMOUS_USAGE_STATS", "DO_NOT_TRACK", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE",
 )  # fmt: skip
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from ingestion.database import connect
 from orchestration import schema
 from orchestration.instance import PROJECT, Instance
@@ -121,21 +123,29 @@ def _past(instance: Instance, month: date, last_built: date | None) -> list[tupl
     before = shift(month, -1)
     if last_built is not None and last_built >= before:
         return []
-    features_from = shift(last_built, 1) if last_built else shift(month, -HISTORY_DEPTH)
+    first_known = _scalar(
+        instance,
+        "select min(_known_from) from (select _known_from from raw.urssaf__effectif_ent union all select _known_from from raw.urssaf__effectif) as x",
+    )
+    if first_known is None:
+        return []
+    features_from = shift(last_built, 1) if last_built else max(shift(month, -HISTORY_DEPTH), first_known.replace(day=1))
+    if features_from > before:
+        return []
     jobs = [("features", features_from, before)]
     if instance.settings.history_months:
-        lists_from = features_from if last_built else shift(month, -instance.settings.history_months)
+        lists_from = features_from if last_built else max(features_from, shift(month, -instance.settings.history_months))
         jobs.append(("historique", lists_from, before))
     return jobs
 
 
 def _scalar(instance: Instance, query: str) -> date | None:
+    """The one value that the query gives, None when its table does not exist yet."""
     with connect(instance.database_url) as connection:
-        table = query.split(" from ")[1].split()[0]
-        exists = connection.execute("select to_regclass(%s)", [table]).fetchone()
-        if exists is None or exists[0] is None:
+        try:
+            row = connection.execute(query.encode()).fetchone()
+        except psycopg.errors.UndefinedTable:
             return None
-        row = connection.execute(query.encode()).fetchone()
     return row[0] if row else None
 
 

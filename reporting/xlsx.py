@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from io import BytesIO
 from typing import Literal
 
@@ -78,7 +78,7 @@ def _set_metadata(workbook: Workbook, report: MonthlyReport) -> None:
             "subject": "Entreprises nouvellement détectées",
             "author": "Vigie",
             "comments": "Document protégé par le secret professionnel.",
-            "created": datetime(report.month.year, report.month.month, 1),
+            "created": datetime(report.month.year, report.month.month, 1, tzinfo=UTC),
         }
     )
 
@@ -103,8 +103,8 @@ def _write_sheet(workbook: Workbook, sheet: Sheet) -> None:
         worksheet.write_string(0, index, column.header, header)
     last = 0
     for last, row in enumerate(sheet.rows, start=1):
-        for index, (value, column) in enumerate(zip(row, sheet.columns, strict=True)):
-            _write_cell(worksheet, last, index, value, formats[index])
+        for index, (value, cell_format) in enumerate(zip(row, formats, strict=True)):
+            _write_cell(worksheet, last, index, value, cell_format)
     worksheet.freeze_panes(1, 0)
     worksheet.autofilter(0, 0, last, len(sheet.columns) - 1)
     # Identifiers are digits kept as text (leading zeros): no green triangle to invite the reader to convert them.
@@ -121,7 +121,7 @@ def _write_cell(worksheet: Worksheet, row: int, column: int, value: Value, cell_
     elif isinstance(value, str):
         worksheet.write_string(row, column, _fitting(value), cell_format)
     elif isinstance(value, date):
-        worksheet.write_datetime(row, column, datetime(value.year, value.month, value.day), cell_format)
+        worksheet.write_datetime(row, column, value, cell_format)
     else:
         worksheet.write_number(row, column, value, cell_format)
 
@@ -205,7 +205,7 @@ def _reasons_sheet(report: MonthlyReport) -> Sheet:
         Column("Thème", "text", 22), Column("Raison", "text", 80), Column("Sens", "text", 11),
         Column("Contribution (log-cote)", "decimal", 13),
     ]  # fmt: skip
-    rows = [
+    rows: list[list[Value]] = [
         [company.siren, company.nom, order, reason.theme, reason.phrase, reason.sens, reason.contribution]
         for company in report.companies
         for order, reason in enumerate(company.aggravating + company.favourable, start=1)

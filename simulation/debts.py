@@ -10,8 +10,8 @@ import polars as pl
 from simulation.health import Fate
 from simulation.nomenclature import ACTIVITIES
 from simulation.population import Population
-from simulation.timeline import NEVER, Timeline, slashed, urssaf, urssaf_period
-from simulation.urssaf import LATE_SHARE, Accounts, text_column
+from simulation.timeline import NEVER, Timeline, slashed, urssaf
+from simulation.urssaf import LATE_SHARE, Accounts, period_labels, text_column
 
 DEBIT_HEADER = tuple(
     "Urssaf_gestion;Dep;num_cpte;Siren;Siret;Dt_immat;Etat_cpte;Cd_pro_col;Periode;Num_Ecn;Num_Hist_Ecn;Dt_trt_ecn;"
@@ -22,7 +22,9 @@ DELAI_HEADER = tuple(
     "Denomination_premiere_ligne;Indic_6M;Annee_creation;Montant_global_echeancier;Code_externe_stade;"
     "Code_externe_action".split(";")
 )
-CCSF_HEADER = tuple("Urssaf_gestion;Dep;Siret;Compte;Date_de_traitement;Code_externe_stade;Code_externe_action".split(";"))
+CCSF_HEADER = tuple(
+    "Urssaf_gestion;Dep;Siret;Compte;Date_de_traitement;Code_externe_stade;Code_externe_action".split(";")
+)
 CORRECTED_SHARE = 0.0005
 MAX_EVENTS = 4
 
@@ -54,18 +56,18 @@ def fall_behind(
     """Which periods are not paid in full, and the payments, remissions, cancellations and write-offs that follow."""
     company = accounts.company
     n, months = len(company), timeline.months
-    habit = rng.normal(0, 0.9, people.n)[company]  # some always pay late and never fail
+    habit = rng.normal(0, 0.7, people.n)[company]  # some always pay late and never fail
     mood = np.empty((n, months), dtype=np.float32)
     current = rng.normal(0, 1, n)
     for t in range(months):
         current = 0.8 * current + 0.6 * rng.normal(0, 1, n)
         mood[:, t] = current
-    lin = -5.3 + 1.65 * fate.smooth[company] + 0.5 * (fate.distress - fate.smooth)[company] + habit[:, None] + 0.8 * mood
+    lin = -5.2 + 2.6 * fate.smooth[company] + 0.8 * (fate.distress - fate.smooth)[company] + habit[:, None] + 0.7 * mood
     chance = 1 / (1 + np.exp(-lin))
     deferral = np.zeros(months)
-    for month, share in ((3, 0.14), (4, 0.16), (5, 0.12), (6, 0.05)):  # contributions of spring 2020 could be put off
-        if timeline.index(2020, month) < months:
-            deferral[timeline.index(2020, month)] = share
+    for number, part in ((3, 0.14), (4, 0.16), (5, 0.12), (6, 0.05)):  # contributions of spring 2020 could be put off
+        if timeline.index(2020, number) < months:
+            deferral[timeline.index(2020, number)] = part
     taste = np.array([a.ap for a in ACTIVITIES])[people.activity][company]
     deferred = rng.random((n, months)) < deferral * taste[:, None]
     period_end = accounts.monthly[:, None] | (np.arange(months) % 3 == 2)[None, :]
@@ -75,11 +77,10 @@ def fall_behind(
     amount[:, 2:quarters:3] = np.where(accounts.monthly[:, None], amount[:, 2:quarters:3], sums)
     unpaid = ((rng.random((n, months)) < chance) | deferred) & (amount > 0) & period_end
     share = np.where(unpaid, np.where(rng.random((n, months)) < 0.45, 1.0, rng.uniform(0.1, 0.95, (n, months))), 0.0)
-    return _histories(people, fate, accounts, timeline, unpaid, share, amount, deferred, rng)
+    return _histories(fate, accounts, timeline, unpaid, share, amount, deferred, rng)
 
 
 def _histories(
-    people: Population,
     fate: Fate,
     accounts: Accounts,
     timeline: Timeline,
@@ -89,7 +90,7 @@ def _histories(
     deferred: np.ndarray,
     rng: np.random.Generator,
 ) -> Arrears:
-    """Events of each écart négatif; a second écart for some periods; nothing is paid after the opening of a procedure."""
+    """Events of each écart négatif; a second écart for some periods."""
     account, month = np.nonzero(unpaid)
     cents = np.round(amount[account, month] * share[account, month]).astype(np.int64)
     number = np.full(len(account), 101)
@@ -105,31 +106,9 @@ def _histories(
     pp = cents - po
 
     z = np.clip(fate.smooth[company, month], -1.5, 3.5)
-    scale = 32 * np.exp(0.75 * z) + 240 * deferred[account, month]
     issue = timeline.first_days[month + 1] + 19 + rng.integers(0, 26, m)
-    gaps = np.maximum(rng.exponential(scale[:, None] / 2.2, (m, MAX_EVENTS)), 3).astype(int)
-    dates = np.concatenate([issue[:, None], issue[:, None] + np.cumsum(gaps, axis=1)], axis=1)
-    # Number of payments until nothing is left: most clear at once, plans by instalments take up to four.
-    steps = 1 + rng.binomial(3, np.where(z > 0.8, 0.45, 0.15))
-    rank = np.arange(MAX_EVENTS + 1)[None, :]
-    left = np.clip(1 - rank / steps[:, None], 0, 1)
-    left[:, 1:] *= np.where(left[:, 1:] > 0, rng.uniform(0.75, 1.0, (m, MAX_EVENTS)), 1.0)
-    left = np.minimum.accumulate(left, axis=1)
-    operation = np.where(rank == 0, 1, 2) * np.ones((m, 1), dtype=int)
-    outcome = rng.random(m)
-    ends = rank == steps[:, None]
-    operation = np.where(ends & (outcome < 0.03)[:, None], 11, operation)
-    operation = np.where(ends & ((outcome >= 0.03) & (outcome < 0.05))[:, None], 4, operation)
-    operation = np.where(ends & ((outcome >= 0.05) & (outcome < 0.06))[:, None], 5, operation)
-    fail = fate.fail_date[company][:, None]
-    happens = (rank <= steps[:, None]) & ((rank == 0) | (dates < fail))
-    # Debts of a liquidated company are in the end admitted as irrecoverable.
-    frozen = (happens.sum(axis=1) <= steps) & (fate.end_date[company] < NEVER)
-    slot = happens.sum(axis=1)
-    rows = np.flatnonzero(frozen & (slot <= MAX_EVENTS))
-    dates[rows, slot[rows]] = np.maximum(fate.end_date[company[rows]] + 20, dates[rows, slot[rows] - 1] + 1)
-    left[rows, slot[rows]], operation[rows, slot[rows]], happens[rows, slot[rows]] = 0.0, 3, True
-    dates = np.where(happens, dates, NEVER)
+    wait = 32 * np.exp(0.75 * z) + 240 * deferred[account, month]
+    dates, left, operation = _settle(issue, wait, z, fate.fail_date[company], fate.end_date[company], rng)
     motive = rng.choice([1, 2, 3, 5, 6, 13, 24], m, p=[0.55, 0.22, 0.06, 0.04, 0.06, 0.05, 0.02])
     start = np.where(accounts.monthly[account], month, month - 2)
     paid_share = 1 - share
@@ -139,10 +118,43 @@ def _histories(
     )  # fmt: skip
 
 
+def _settle(
+    issue: np.ndarray,
+    wait: np.ndarray,
+    z: np.ndarray,
+    fail_date: np.ndarray,
+    end_date: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Events of each écart, (écarts, 5): date (NEVER: none), share left after it, operation code.
+
+    ``wait`` days until all is paid, on average. Most clear at once, plans by instalments take up to four payments;
+    nothing is paid after the opening of a procedure, and what a liquidated company owes ends as irrecoverable.
+    """
+    m = len(issue)
+    gaps = np.maximum(rng.exponential(wait[:, None] / 2.2, (m, MAX_EVENTS)), 3).astype(int)
+    dates = np.concatenate([issue[:, None], issue[:, None] + np.cumsum(gaps, axis=1)], axis=1)
+    steps = 1 + rng.binomial(3, np.where(z > 0.8, 0.45, 0.15))
+    rank = np.arange(MAX_EVENTS + 1)[None, :]
+    left = np.clip(1 - rank / steps[:, None], 0, 1)
+    left[:, 1:] *= np.where(left[:, 1:] > 0, rng.uniform(0.75, 1.0, (m, MAX_EVENTS)), 1.0)
+    left = np.minimum.accumulate(left, axis=1)
+    # 2 payment; the last one may be a cancellation (11), a remission (4) or the abandon of a small balance (5).
+    last = rng.choice([2, 11, 4, 5], m, p=[0.94, 0.03, 0.02, 0.01])
+    operation = np.where(rank == 0, 1, np.where(rank == steps[:, None], last[:, None], 2))
+    happens = (rank <= steps[:, None]) & ((rank == 0) | (dates < fail_date[:, None]))
+    slot = happens.sum(axis=1)
+    rows = np.flatnonzero((slot <= steps) & (end_date < NEVER))
+    slot = slot[rows]
+    dates[rows, slot] = np.maximum(end_date[rows] + 20, dates[rows, slot - 1] + 1)
+    left[rows, slot], operation[rows, slot], happens[rows, slot] = 0.0, 3, True
+    return np.where(happens, dates, NEVER), left, operation
+
+
 def debit_items(
     people: Population, fate: Fate, accounts: Accounts, arrears: Arrears, timeline: Timeline, rng: np.random.Generator
 ) -> pl.DataFrame:
-    """One row per event, in order of account, period and history; ``wrong_PP`` is what the first delivery says of some."""
+    """One row per event, by account, period and history; ``wrong_PP`` is what the first delivery says of some."""
     order = np.lexsort((arrears.number, arrears.month, arrears.account))
     row, rank = np.nonzero(arrears.date[order] < NEVER)
     row = order[row]
@@ -152,10 +164,7 @@ def debit_items(
     late = np.where(rng.random(len(row)) < LATE_SHARE, rng.integers(28, 75, len(row)), 0)
     pp = arrears.pp[row, rank]
     wrong = (rng.random(len(row)) < CORRECTED_SHARE) & (pp > 100)
-    quarterly = ~accounts.monthly[account]
-    label = np.where(quarterly, timeline.months + arrears.start[row] // 3, arrears.start[row])
-    names = [urssaf_period(t) for t in range(timeline.months)]
-    names += [urssaf_period(3 * q)[:5] + "0" for q in range(timeline.months // 3 + 1)]
+    label, names = period_labels(~accounts.monthly[account], arrears.start[row], timeline)
     birth = np.datetime_as_string(people.birth)
     return pl.DataFrame(
         {
@@ -167,7 +176,7 @@ def debit_items(
             "Dt_immat": text_column(np.char.replace(birth, "-", ""), company),
             "Etat_cpte": pl.Series(["1", "3"], dtype=pl.String).gather((date > fate.end_date[company]).astype(int)),
             "Cd_pro_col": pl.Series(["0", "1"], dtype=pl.String).gather((date >= fate.fail_date[company]).astype(int)),
-            "Periode": text_column(np.array(names), label),
+            "Periode": text_column(names, label),
             "Num_Ecn": arrears.number[row],
             "Num_Hist_Ecn": rank + 1,
             "date": date,
@@ -195,16 +204,21 @@ def outstanding(arrears: Arrears, accounts: Accounts, timeline: Timeline) -> np.
     return np.cumsum(change[:, :-1], axis=1)
 
 
+def _asked(fate: Fate, accounts: Accounts, timeline: Timeline, rng: np.random.Generator) -> np.ndarray:
+    """(accounts, T) months in which a plan is asked for; the autumn of 2020 spread out the debts of the spring."""
+    asked = fate.delai_start[accounts.company].copy()
+    for number in (9, 10, 11, 12):
+        if (t := timeline.index(2020, number)) < timeline.months:
+            asked[:, t] |= rng.random(len(accounts.company)) < 0.09
+    return asked
+
+
 def plan_items(
     people: Population, fate: Fate, accounts: Accounts, arrears: Arrears, timeline: Timeline, rng: np.random.Generator
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Délais and CCSF: asked by companies in debt when their help starts, or in the autumn of 2020 for spring's debts."""
+    """Délais and CCSF: asked by companies in debt when their help starts, or in the autumn of 2020."""
     debt = outstanding(arrears, accounts, timeline)
-    asked = fate.delai_start[accounts.company]
-    for month in (9, 10, 11, 12):
-        if (t := timeline.index(2020, month)) < timeline.months:
-            asked = asked.copy()
-            asked[:, t] |= rng.random(len(accounts.company)) < 0.09
+    asked = _asked(fate, accounts, timeline, rng)
     account, month = np.nonzero(asked & (debt > 50_000))
     n = len(account)
     company = accounts.company[account]
@@ -251,15 +265,19 @@ def _ccsf(
     fate: Fate,
     rng: np.random.Generator,
 ) -> pl.DataFrame:
-    """Commission plans: start, decision some weeks later, end of the approved ones; nothing once a procedure is open."""
+    """Commission plans: start, decision weeks later, end of the approved ones; nothing once a procedure is open."""
     account, month, created = account[keep], month[keep], created[keep]
     n = len(keep)
     decided = created + rng.integers(30, 110, n)
     verdict = rng.choice(3, n, p=[0.68, 0.2, 0.12])
     ended = decided + rng.integers(330, 760, n)
     fail = fate.fail_date[accounts.company[account]]
-    rows = np.concatenate([np.arange(n), np.flatnonzero(decided < fail), np.flatnonzero((verdict == 0) & (ended < fail))])
-    stage = np.concatenate([np.zeros(n, dtype=int), 1 + verdict[decided < fail], np.full(((verdict == 0) & (ended < fail)).sum(), 4)])
+    rows = np.concatenate(
+        [np.arange(n), np.flatnonzero(decided < fail), np.flatnonzero((verdict == 0) & (ended < fail))]
+    )
+    stage = np.concatenate(
+        [np.zeros(n, dtype=int), 1 + verdict[decided < fail], np.full(((verdict == 0) & (ended < fail)).sum(), 4)]
+    )
     date = np.concatenate([created, decided[decided < fail], ended[(verdict == 0) & (ended < fail)]])
     return pl.DataFrame(
         {
@@ -273,5 +291,3 @@ def _ccsf(
             "known": date + 11,
         }
     ).with_columns(urssaf("date").alias("Date_de_traitement"))
-
-

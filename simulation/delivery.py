@@ -11,13 +11,14 @@ import io
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 import polars as pl
 
 BAD_SHARE = 0.001
 DUPLICATE_SHARE = 0.0002
+MOST_SPOILT = 0.002  # of a chunk, for each kind: a short file must not be refused for its rejects
 WART_SCHEMA = {
     "received_on": pl.Date, "source": pl.String, "file": pl.String, "line": pl.Int64, "wart": pl.String,
     "column": pl.String, "value": pl.String,
@@ -28,8 +29,8 @@ WART_SCHEMA = {
 class Layout:
     """How a file is written.
 
-    ``header`` column names in order; ``dates``, ``amounts``, ``identities`` columns that bad lines spoil;
-    ``quoted`` texts between double quotes (header included).
+    ``header`` column names in order; ``dates``, ``amounts``, ``coordinates``, ``identities`` columns that bad
+    lines spoil; ``quoted`` texts between double quotes (header included).
     """
 
     source: str
@@ -42,8 +43,8 @@ class Layout:
     byte_order_mark: bool = False
     dates: tuple[str, ...] = ()
     amounts: tuple[str, ...] = ()
+    coordinates: tuple[str, ...] = ()
     identities: tuple[str, ...] = ()
-    spoilt: bool = True
 
 
 @dataclass
@@ -73,14 +74,13 @@ class OpenFile:
         return self
 
     def append(self, frame: pl.DataFrame, rng: np.random.Generator) -> None:
-        """Write the lines of ``frame`` (columns picked by the header's names), then the spoilt lines drawn from ``rng``."""
+        """Write the lines of ``frame`` (columns picked by name), then the spoilt lines drawn from ``rng``."""
         frame = frame.select(self.layout.header)
         if frame.height == 0:
             return
         self._write_frame(frame)
         self.line += frame.height
-        if self.layout.spoilt:
-            self._spoil(frame, rng)
+        self._spoil(frame, rng)
 
     def close(self) -> None:
         """Flush and close."""
@@ -92,7 +92,7 @@ class OpenFile:
 
     def _text(self, frame: pl.DataFrame) -> bytes:
         buffer = io.BytesIO()
-        style = "non_numeric" if self.layout.quoted else "necessary"
+        style: Literal["non_numeric", "necessary"] = "non_numeric" if self.layout.quoted else "necessary"
         frame.write_csv(buffer, include_header=False, separator=self.layout.separator, quote_style=style, null_value="")
         return buffer.getvalue()
 
@@ -109,7 +109,9 @@ class OpenFile:
 
     def _spoil(self, frame: pl.DataFrame, rng: np.random.Generator) -> None:
         """Add bad and duplicated copies of randomly drawn lines."""
-        bad, twice = rng.binomial(frame.height, (BAD_SHARE, DUPLICATE_SHARE))
+        bad, twice = np.minimum(
+            rng.binomial(frame.height, (BAD_SHARE, DUPLICATE_SHARE)), int(frame.height * MOST_SPOILT)
+        )
         if bad + twice == 0:
             return
         picked = frame[rng.integers(0, frame.height, bad + twice)]
@@ -124,17 +126,26 @@ class OpenFile:
         """One line with one fault: (kind, column, value written, line)."""
         layout, fields = self.layout, text.split(self.layout.separator)
         kinds = ["ragged_line"] + ["bad_date"] * bool(layout.dates) + ["empty_amount"] * bool(layout.amounts)
-        kinds += ["zero_identity", "bad_checksum"] * bool(layout.identities)
+        kinds += ["bad_coordinate"] * bool(layout.coordinates) + ["zero_identity", "bad_checksum"] * bool(
+            layout.identities
+        )
         kind = kinds[rng.integers(len(kinds))]
         if kind == "ragged_line":
             cut = fields[: max(len(fields) - 2, 1)]
             return kind, "", "", layout.separator.join(cut)
-        columns = {"bad_date": layout.dates, "empty_amount": layout.amounts}.get(kind, layout.identities)
+        targets = {"bad_date": layout.dates, "empty_amount": layout.amounts, "bad_coordinate": layout.coordinates}
+        columns = targets.get(kind, layout.identities)
         column = columns[rng.integers(len(columns))]
         position = layout.header.index(column)
         quote = '"' if fields[position].startswith('"') else ""
         old = fields[position].strip('"')
-        value = {"bad_date": "31/02/20A7", "empty_amount": "", "zero_identity": "0" * len(old)}.get(kind)
+        values = {
+            "bad_date": "31/02/20A7",
+            "empty_amount": "",
+            "bad_coordinate": "NOT_VALID",
+            "zero_identity": "0" * len(old),
+        }
+        value = values.get(kind)
         if value is None:  # bad_checksum: the last digit moves by one, which Luhn always sees
             value = old[:-1] + str((int(old[-1]) + 1) % 10)
         fields[position] = f"{quote}{value}{quote}"

@@ -23,32 +23,26 @@ def ap_items(
     people: Population, fate: Fate, timeline: Timeline, rng: np.random.Generator
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Requests (known 15 days after their status) and monthly consumptions (known 60 days after the month's start)."""
-    taste = np.array([a.ap for a in ACTIVITIES])[people.activity]
-    covid = pandemic(timeline)
-    wave = np.zeros((people.n, timeline.months), dtype=bool)
-    for year, month, share in ((2020, 3, 0.55), (2020, 4, 0.15), (2020, 10, 0.1), (2020, 11, 0.25), (2021, 4, 0.15)):
-        if (t := timeline.index(year, month)) < timeline.months:
-            wave[:, t] = rng.random(people.n) < share * np.minimum(0.45 + 0.55 * taste, 1.6)
-    asked = (fate.ap_start | wave) & (fate.headcount > 0)
-    company, month = np.nonzero(asked)
+    company, month, in_wave, length = _asked(people, fate, timeline, rng)
     n = len(company)
     rank = np.arange(n) - np.searchsorted(company, company)
-    in_wave = wave[company, month]
-    length = np.where(in_wave, rng.integers(3, 7, n), rng.integers(1, 7, n))
     start = timeline.first_days[month] + np.where(in_wave, 15 if n else 0, rng.integers(0, 20, n))
     end = timeline.first_days[np.minimum(month + length, timeline.months + 35)] - 1
     status = start + rng.integers(2, 25, n)
-    ident = np.char.add(np.char.zfill(people.number[company].astype("U7"), 7), np.char.zfill((rank % 100).astype("U2"), 2))
-    ident = np.char.add(ident, "00")
+    ident = _identifiers(people.number[company], rank)
     headcount = fate.headcount[company, month]
-    concerned = np.maximum(1, np.round(headcount * np.where(in_wave, rng.uniform(0.4, 1, n), rng.uniform(0.15, 0.8, n))))
+    concerned = np.maximum(
+        1, np.round(headcount * np.where(in_wave, rng.uniform(0.4, 1, n), rng.uniform(0.15, 0.8, n)))
+    )
     hours = np.round(concerned * HOURS_PER_MONTH * length * rng.uniform(0.3, 0.9, n), 2)
-    consumption = _consumption(fate, timeline, covid, company, month, length, in_wave, concerned, rng)
-    site = people.head_site[company]
+    motive = np.where(in_wave, "5", rng.choice(["1", "1", "1", "2", "3", "4"], n))
+    scope = rng.choice(["1", "2", "3"], n, p=[0.6, 0.3, 0.1])
+    consumption = _consumption(fate, timeline, pandemic(timeline), company, month, length, in_wave, concerned, rng)
+    site = people.head_at(company, start)
     requests = pl.DataFrame(
         {
             "request": np.arange(n),
-            "ID_DA": ident.tolist(),
+            "ID_DA": pl.Series(ident.tolist(), dtype=pl.String),
             "ETAB_SIRET": text_column(people.site_siret, site),
             "EFF_ENT": headcount.astype(float),
             "EFF_ETAB": headcount.astype(float),
@@ -58,18 +52,43 @@ def ap_items(
             "HTA": hours,
             "MTA": np.round(hours * EUROS_PER_HOUR, 2),
             "EFF_AUTO": concerned,
-            "MOTIF_RECOURS_SE": np.where(in_wave, "5", rng.choice(["1", "1", "1", "2", "3", "4"], n)).tolist(),
-            "PERIMETRE_AP": rng.choice(["1", "2", "3"], n, p=[0.6, 0.3, 0.1]).tolist(),
-            "RECOURS_ANTERIEUR": np.where(rank > 0, "1", "2").tolist(),
+            "MOTIF_RECOURS_SE": pl.Series(motive.tolist(), dtype=pl.String),
+            "PERIMETRE_AP": pl.Series(scope.tolist(), dtype=pl.String),
+            "RECOURS_ANTERIEUR": pl.Series(["2", "1"]).gather((rank > 0).astype(int)),
             "known": status + 15,
         },
-        schema_overrides={"ID_DA": pl.String, "MOTIF_RECOURS_SE": pl.String, "PERIMETRE_AP": pl.String, "RECOURS_ANTERIEUR": pl.String},
     ).with_columns(iso("status").alias("DATE_STATUT"), iso("start").alias("DATE_DEB"), iso("end").alias("DATE_FIN"))
     index = consumption["request"].to_numpy()
     consumption = consumption.with_columns(
         text_column(ident, index).alias("ID_DA"), text_column(people.site_siret, site[index]).alias("ETAB_SIRET")
     )
     return requests, consumption
+
+
+def _identifiers(number: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    """ID_DA of the ``rank``-th request of a company: nine digits shared by a request and its amendments, then 00."""
+    return np.char.add(np.char.zfill((number * 100 + rank % 100).astype("U9"), 9), "00")
+
+
+def _asked(
+    people: Population, fate: Fate, timeline: Timeline, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Requests in order of company and month: company, month, whether of the wave of 2020-21, length in months."""
+    wave = _wave(people, timeline, rng)
+    company, month = np.nonzero((fate.ap_start | wave) & (fate.headcount > 0))
+    n = len(company)
+    in_wave = wave[company, month]
+    return company, month, in_wave, np.where(in_wave, rng.integers(3, 7, n), rng.integers(1, 7, n))
+
+
+def _wave(people: Population, timeline: Timeline, rng: np.random.Generator) -> np.ndarray:
+    """(companies, T) requests of the restrictions of 2020-21, in all activities."""
+    taste = np.array([a.ap for a in ACTIVITIES])[people.activity]
+    wave = np.zeros((people.n, timeline.months), dtype=bool)
+    for year, number, share in ((2020, 3, 0.55), (2020, 4, 0.15), (2020, 10, 0.1), (2020, 11, 0.25), (2021, 4, 0.15)):
+        if (t := timeline.index(year, number)) < timeline.months:
+            wave[:, t] = rng.random(people.n) < share * np.minimum(0.45 + 0.55 * taste, 1.6)
+    return wave
 
 
 def _consumption(

@@ -78,23 +78,34 @@ def closing_date(end: np.ndarray) -> np.ndarray:
     return (np.datetime64(FIRST_MONTH, "M") + end).astype("datetime64[D]") - 1
 
 
+def _turnover(people: Population, fate: Fate, company: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Turnover in euros expected from the headcount at the end of the year."""
+    last = np.clip(end - 1, 0, fate.headcount.shape[1] - 1)
+    staff = np.where(end < 1, people.size[company], fate.headcount[company, last])
+    return np.maximum(staff, 1) * 130_000.0
+
+
 def _ratios(
-    people: Population, fate: Fate, company: np.ndarray, end: np.ndarray, z: np.ndarray, style: np.ndarray, noise: np.ndarray
+    people: Population,
+    fate: Fate,
+    company: np.ndarray,
+    end: np.ndarray,
+    z: np.ndarray,
+    style: np.ndarray,
+    noise: np.ndarray,
 ) -> pl.DataFrame:
     """Ratios in per cent, days in days, amounts in whole euros, each drawn around the year's mean distress."""
-    months = fate.headcount.shape[1]
-    staff = np.maximum(fate.headcount[company, np.clip(end - 1, 0, months - 1)], 1)
-    staff = np.where(end < 1, np.maximum(people.size[company], 1), staff)
-    turnover = staff * 130_000 * np.exp(0.5 * style[0][company] + 0.08 * noise[0] - 0.05 * z)
-    ebitda_margin = 8.5 - 4.2 * z + 3.0 * style[1][company] + 2.8 * noise[1]
+    turnover = _turnover(people, fate, company, end) * np.exp(0.5 * style[0][company] + 0.08 * noise[0] - 0.05 * z)
+    ebitda_margin = 8.5 - 4.5 * z + 2.4 * style[1][company] + 2.2 * noise[1]
     ebit_margin = ebitda_margin - 3.0 - np.abs(1.2 * noise[2])
     net_margin = 0.75 * ebit_margin - 0.6 + 1.0 * noise[3]
-    equity = np.clip(36 - 11 * z + 10 * style[2][company] + 6 * noise[4], -80, 90)
+    equity = np.clip(36 - 13 * z + 8 * style[2][company] + 5 * noise[4], -80, 90)
     debt = np.clip(60 + 40 * z + 35 * style[3][company] + 25 * noise[5], 0, 900)
     liquidity = np.clip(170 - 32 * z + 30 * style[4][company] + 18 * noise[6], 15, 900)
     working = 18 + 6 * z + 12 * style[5][company] + 6 * noise[7]
     columns = {
-        "chiffre_d_affaires": np.round(turnover), "marge_brute": np.round(turnover * (0.5 + 0.1 * style[0][company]).clip(0.1, 1)),
+        "chiffre_d_affaires": np.round(turnover),
+        "marge_brute": np.round(turnover * (0.5 + 0.1 * style[0][company]).clip(0.1, 1)),
         "ebe": np.round(turnover * ebitda_margin / 100), "ebit": np.round(turnover * ebit_margin / 100),
         "resultat_net": np.round(turnover * net_margin / 100),
     }  # fmt: skip
@@ -168,14 +179,14 @@ def paydex_items(people: Population, fate: Fate, timeline: Timeline, rng: np.ran
     """Average days of late payment to suppliers by month, for three companies in four above ten employees."""
     n, months = people.n, timeline.months
     covered = (rng.random(n) < 0.75) & (people.size >= 10)
-    style = rng.gamma(2.0, 2.0, n)
+    style = rng.gamma(2.0, 1.6, n)
     lagged = np.concatenate([fate.smooth[:, :1], fate.smooth[:, :-1]], axis=1)
     wander = np.empty((n, months), dtype=np.float32)
     current = rng.normal(0, 1, n)
     for t in range(months):
         current = 0.85 * current + 0.53 * rng.normal(0, 1, n)
         wander[:, t] = current
-    days = np.maximum(np.round(style[:, None] + 6.5 * np.maximum(lagged + 0.3, 0) ** 1.2 + 2.5 * wander), 0).astype(int)
+    days = np.maximum(np.round(style[:, None] + 7.5 * np.maximum(lagged + 0.2, 0) ** 1.2 + 2.0 * wander), 0).astype(int)
     seen = covered[:, None] & fate.active & (fate.headcount > 0) & (rng.random((n, months)) < 0.97)
     seen &= np.arange(months)[None, :] >= people.birth_month[:, None] + 9
     company, month = np.nonzero(seen)
@@ -203,5 +214,3 @@ def render_paydex(items: pl.DataFrame, header: tuple[str, ...]) -> pl.DataFrame:
         pl.lit("Actif").alias("ETAT_ORGANISATION"),
     )
     return frame.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in header if name not in frame.columns)
-
-

@@ -1,8 +1,8 @@
 """The latent health of companies, month by month, and what becomes of them: help, procedures, closures.
 
-Distress is a quality of the company plus a slow AR(1) with occasional shocks; the hazard of a procedure follows its
-smoothed value, so that arrears, lay-offs and slow payments show some months before. A part of the failures comes
-without warning, and help (délais, short-time work) lets some of the worst recover.
+Distress is a quality of the company plus a slow AR process (with momentum) and occasional shocks; the hazard of a
+procedure follows its smoothed value, so that arrears, lay-offs and slow payments show some months before. A part of the
+failures comes without warning, and help (délais, short-time work) lets some of the worst recover.
 """
 
 from __future__ import annotations
@@ -20,11 +20,17 @@ STEPS = ("ouverture", "conversion", "plan", "cloture", "resolution")
 
 # Tuned by measure (see tests/simulation/test_region.py): about 2 % of company-months at risk fail within 18 months, and
 # the true distress ranks failures at 18 months with an AUC near 0.9.
-PERSISTENCE = 0.985
+PERSISTENCE, MOMENTUM = 0.98, 0.9  # companies decline and recover over quarters, not from one month to the next
+STATE_DEVIATION = 1.1
+INNOVATION = STATE_DEVIATION * np.sqrt(
+    (1 - PERSISTENCE * MOMENTUM) * (1 - PERSISTENCE**2) * (1 - MOMENTUM**2) / (1 + PERSISTENCE * MOMENTUM)
+)
+BURN_IN = 120
 SHOCK_RATE = 0.004
-HAZARD_SLOPE = 2.8
-HAZARD_LEVEL = 2.0e-5
-HAZARD_UNFORESEEN = 8.0e-5
+HAZARD_SLOPE = 3.0
+HAZARD_LEVEL = 1.75e-5
+HAZARD_UNFORESEEN = 6.0e-5
+SURVIVORSHIP = 0.06
 CLOSURE_RATE = 0.0011
 NEVER_MONTH = 1_000_000
 
@@ -35,9 +41,9 @@ class Fate:
 
     ``distress`` (n, T) latent state, high is bad; ``smooth`` (n, T) its average over some six months; ``hazard`` (n, T)
     monthly probability of a first procedure; ``active`` (n, T) has an activity; ``headcount`` (n, T) employees (0 when
-    inactive). ``fail_month`` month of the first procedure or NEVER_MONTH, ``fail_date`` its judgment, ``fail_kind`` index
-    in KINDS. ``stop_month`` first month without activity; ``end_date`` end of the legal unit (NEVER: still there).
-    ``delai_start`` and ``ap_start`` (n, T) booleans: help asked that month. ``steps``: see ``Steps``.
+    inactive). ``fail_month`` month of the first procedure (or NEVER_MONTH), ``fail_date`` its judgment,
+    ``fail_kind`` index in KINDS. ``stop_month`` first month without activity; ``end_date`` end of the legal unit (NEVER:
+    still there). ``delai_start`` and ``ap_start`` (n, T) booleans: help asked that month. ``steps``: see ``Steps``.
     """
 
     distress: np.ndarray
@@ -57,7 +63,7 @@ class Fate:
 
 @dataclass(frozen=True)
 class Steps:
-    """Judgments of all procedures: company, date of judgment, index in STEPS, index in KINDS (of the procedure then open)."""
+    """Judgments of all procedures: company, date, index in STEPS, index in KINDS (of the procedure then open)."""
 
     company: np.ndarray
     date: np.ndarray
@@ -66,13 +72,18 @@ class Steps:
 
 
 def failure_level(timeline: Timeline) -> np.ndarray:
-    """Failures of each month relative to 2016-19: yearly levels, interpolated from mid-year to mid-year."""
+    """Hazard of each month relative to 2016-19: published yearly levels, interpolated from mid-year to mid-year.
+
+    The weakest leave first, so a closed population fails less and less: ``SURVIVORSHIP`` a year makes up for it.
+    """
     years = np.arange(2015, int(timeline.years[-1]) + 2)
     levels = np.array([YEARLY_FAILURES.get(int(y), LATER_YEARS) for y in years])
     position = timeline.years + (timeline.calendar_month - 0.5) / 12
     level = np.interp(position, years + 0.5, levels)
     spring = (timeline.years == 2020) & (timeline.calendar_month >= 4) & (timeline.calendar_month <= 8)
-    return np.where(spring, 0.4, level)
+    survivors = np.exp(SURVIVORSHIP * (np.minimum(np.arange(timeline.months) / 12, 10) - 5))
+    settling = 1 - 0.3 * np.exp(-np.arange(timeline.months) / 15)  # nobody was screened before the first month
+    return np.where(spring, 0.4, level) * survivors * settling
 
 
 def pandemic(timeline: Timeline) -> np.ndarray:
@@ -80,7 +91,8 @@ def pandemic(timeline: Timeline) -> np.ndarray:
     strength = np.zeros(timeline.months)
     for year, month, value in (
         (2020, 3, 0.6), (2020, 4, 1.0), (2020, 5, 0.8), (2020, 6, 0.35), (2020, 7, 0.1), (2020, 10, 0.15),
-        (2020, 11, 0.5), (2020, 12, 0.4), (2021, 1, 0.4), (2021, 2, 0.4), (2021, 3, 0.4), (2021, 4, 0.5), (2021, 5, 0.35),
+        (2020, 11, 0.5), (2020, 12, 0.4),
+        (2021, 1, 0.4), (2021, 2, 0.4), (2021, 3, 0.4), (2021, 4, 0.5), (2021, 5, 0.35),
     ):  # fmt: skip
         if 0 <= (index := timeline.index(year, month)) < timeline.months:
             strength[index] = value
@@ -91,20 +103,20 @@ def live(people: Population, timeline: Timeline, rng: np.random.Generator) -> Fa
     """Run the months of a block of companies; all draws come from ``rng`` in a fixed order."""
     n, months = people.n, timeline.months
     risk = np.array([a.risk for a in ACTIVITIES])[people.activity]
-    quality = risk + rng.normal(0, 0.45, n)
+    quality = risk + rng.normal(0, 0.55, n)
     levels, covid = failure_level(timeline), pandemic(timeline)
     ap_taste = np.array([a.ap for a in ACTIVITIES])[people.activity]
     out = {name: np.zeros((n, months), dtype=np.float32) for name in ("distress", "smooth", "hazard")}
     delai, ap = np.zeros((n, months), dtype=bool), np.zeros((n, months), dtype=bool)
     fail_month, close_month = np.full(n, NEVER_MONTH), np.full(n, NEVER_MONTH)
-    state = rng.normal(0, 1, n)
-    smooth = quality + state * 0.9
+    state, momentum = _settled(n, rng)
+    smooth = quality + state
     help_left = np.zeros(n)
-    sigma = np.sqrt(1 - PERSISTENCE**2)
     size_effect = -0.12 * (np.log(people.size) - 3.0)
     for t in range(months):
         shock = (rng.random(n) < SHOCK_RATE) * rng.exponential(1.2, n)
-        state = PERSISTENCE * state + sigma * rng.normal(0, 1.15, n) + shock - 0.07 * (help_left > 0) * (state > 0)
+        momentum = MOMENTUM * momentum + INNOVATION * rng.normal(0, 1, n)
+        state = PERSISTENCE * state + momentum + shock - 0.06 * (help_left > 0) * (state > 0)
         z = quality + state + 0.25 * covid[t] * ap_taste
         smooth = 0.84 * smooth + 0.16 * z
         age = t - people.birth_month
@@ -118,9 +130,18 @@ def live(people: Population, timeline: Timeline, rng: np.random.Generator) -> Fa
         out["distress"][:, t], out["smooth"][:, t], out["hazard"][:, t] = z, smooth, np.where(alive, hazard, 0)
         draw = rng.random((2, n))
         delai[:, t] = alive & (draw[0] < 0.03 / (1 + np.exp(-2.0 * (smooth - 1.6))))
-        ap[:, t] = alive & (draw[1] < 0.02 * ap_taste / (1 + np.exp(-1.5 * (smooth - 1.2))))
-        help_left = np.maximum(help_left - 1, 0) + 10 * delai[:, t] + 5 * ap[:, t]
+        ap[:, t] = alive & (draw[1] < 0.05 * ap_taste / (1 + np.exp(-2.0 * (smooth - 1.5))))
+        help_left = np.maximum(help_left - 1, 0) + 9 * delai[:, t] + 3 * ap[:, t]
     return _conclude(people, timeline, rng, out, delai, ap, fail_month, close_month)
+
+
+def _settled(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """State and momentum drawn after a long run, so that the first months look like the later ones."""
+    state, momentum = np.zeros(n), np.zeros(n)
+    for _ in range(BURN_IN):
+        momentum = MOMENTUM * momentum + INNOVATION * rng.normal(0, 1, n)
+        state = PERSISTENCE * state + momentum
+    return state, momentum
 
 
 def _conclude(
@@ -147,7 +168,9 @@ def _conclude(
     close_date = days[np.where(closed, close_month, 0)] + rng.integers(0, 28, n)
     end_date = np.where(closed, close_date, end_date)
     stop_date = np.where(closed, close_date, stop_date)
-    stop_month = ((stop_date.astype("datetime64[M]") - days[0].astype("datetime64[M]")).astype(int) + 1).clip(0, NEVER_MONTH)
+    stop_month = ((stop_date.astype("datetime64[M]") - days[0].astype("datetime64[M]")).astype(int) + 1).clip(
+        0, NEVER_MONTH
+    )
     month = np.arange(timeline.months)
     active = (month >= people.birth_month[:, None] + 1) & (month < stop_month[:, None])
     headcount = _headcount(people, timeline, out["smooth"], active, rng)
@@ -216,8 +239,8 @@ def _headcount(
     for t in range(months):
         lagged = smooth[:, max(t - 2, 0)]
         layoff = (rng.random(n) < 0.004 + 0.02 * (lagged > 1.8)) * rng.uniform(0.05, 0.3, n)
-        erosion = 0.99 * erosion + 0.009 * np.maximum(lagged - 0.9, 0) + layoff
-        level = target + 0.97 * (level - target) + rng.normal(0, 0.016, n)
+        erosion = 0.99 * erosion + 0.016 * np.maximum(lagged - 0.7, 0) + layoff
+        level = target + 0.97 * (level - target) + rng.normal(0, 0.013, n)
         target = target + drift
         starting = np.clip((t - people.birth_month) / 18, 0.25, 1.0)
         exact = np.exp(level - erosion + season * summer[t]) * starting

@@ -62,14 +62,19 @@ def site_ends(people: Population, fate: Fate) -> np.ndarray:
     return np.minimum(people.site_close, np.maximum(fate.end_date[people.site_company], people.site_open + 1))
 
 
+def final_head(people: Population, fate: Fate) -> np.ndarray:
+    """Last head office of each company: the first establishment if the company ended before it moved."""
+    return people.head_at(np.arange(people.n), fate.end_date - 1)
+
+
 def etablissement_items(people: Population, fate: Fate, rng: np.random.Generator) -> pl.DataFrame:
     """One row per establishment; ``end`` its closing, ``head_from``/``head_to`` when it is the head office."""
     company = people.site_company
     end = site_ends(people, fate)
-    exists = people.site_open < np.where(people.site_head, NEVER, fate.end_date[company])
-    moved = people.site_head & (people.site_rank == 2)
+    exists = people.site_open < fate.end_date[company]
     first_of_moved = (people.site_rank == 1) & ~people.site_head
     new_open = people.site_open[people.head_site][company]
+    new_open = np.where(new_open < fate.end_date[company], new_open, NEVER)  # the company ended before it moved
     commune = people.site_commune
     n = len(company)
     jitter = rng.normal(0, 0.02, (2, n))
@@ -97,10 +102,11 @@ def etablissement_items(people: Population, fate: Fate, rng: np.random.Generator
             "latitude": np.round(place[:, 1] + jitter[1], 6),
             "geo_score": np.round(0.6 + 0.4 * rng.random(n), 2),
             "known": people.site_open + SIRENE_LAG,
-            "second": moved,
         }
     )[np.flatnonzero(exists)]
-    return frame.with_columns(pl.col("siret").str.slice(9).alias("nic"), iso("created").alias("dateCreationEtablissement"))
+    return frame.with_columns(
+        pl.col("siret").str.slice(9).alias("nic"), iso("created").alias("dateCreationEtablissement")
+    )
 
 
 def render_etablissement(items: pl.DataFrame, received: pl.Expr) -> pl.DataFrame:
@@ -121,7 +127,9 @@ def render_etablissement(items: pl.DataFrame, received: pl.Expr) -> pl.DataFrame
 def historique_items(items: pl.DataFrame) -> pl.DataFrame:
     """Two states per closed establishment, one per open one: start, and end where the next state begins."""
     ended = items.filter(pl.col("end") < pl.lit(NEVER.astype(object)))
-    first = items.select("siren", "nic", "siret", "activitePrincipaleEtablissement", "end", pl.col("created").alias("begins"))
+    first = items.select(
+        "siren", "nic", "siret", "activitePrincipaleEtablissement", "end", pl.col("created").alias("begins")
+    )
     return pl.concat(
         [
             first.with_columns(state=pl.lit("A"), changed=pl.lit("false")),
@@ -147,7 +155,10 @@ def render_historique(items: pl.DataFrame, received: pl.Expr) -> pl.DataFrame:
         pl.col("changed").alias("changementEtatAdministratifEtablissement"),
         pl.lit("NAFRev2").alias("nomenclatureActivitePrincipaleEtablissement"),
         *(false.alias(name) for name in HISTORIQUE_HEADER if name.startswith("changement") and "Etat" not in name),
-        pl.when(pl.col("state") == "A").then(pl.lit("O")).otherwise(pl.lit("N")).alias("caractereEmployeurEtablissement"),
+        pl.when(pl.col("state") == "A")
+        .then(pl.lit("O"))
+        .otherwise(pl.lit("N"))
+        .alias("caractereEmployeurEtablissement"),
     )
     return _blank(frame, HISTORIQUE_HEADER)
 
@@ -155,7 +166,7 @@ def render_historique(items: pl.DataFrame, received: pl.Expr) -> pl.DataFrame:
 def unite_legale_items(people: Population, fate: Fate) -> pl.DataFrame:
     """One row per company; names of natural persons are ``[ND]``, as INSEE writes what is not disclosed."""
     person = people.legal == SOLE_TRADER
-    head = people.head_site
+    head = final_head(people, fate)
     first = np.flatnonzero(people.site_rank == 1)
     naf = np.array([a.naf for a in ACTIVITIES])
     siret = people.site_siret
@@ -190,7 +201,10 @@ def render_unite_legale(items: pl.DataFrame, received: pl.Expr) -> pl.DataFrame:
         pl.when(ended).then(pl.lit("C")).otherwise(pl.lit("A")).alias("etatAdministratifUniteLegale"),
         pl.when(ended).then(iso("end")).otherwise(iso("created")).alias("dateDebut"),
         pl.when(ended).then(pl.lit("2")).otherwise(pl.lit("1")).alias("nombrePeriodesUniteLegale"),
-        pl.when(pl.col("moved") + lag <= received).then(pl.col("nic_last")).otherwise(pl.col("nic_first")).alias("nicSiegeUniteLegale"),
+        pl.when(pl.col("moved") + lag <= received)
+        .then(pl.col("nic_last"))
+        .otherwise(pl.col("nic_first"))
+        .alias("nicSiegeUniteLegale"),
         pl.when(ended).then(pl.lit("N")).otherwise(pl.lit("O")).alias("caractereEmployeurUniteLegale"),
     )
     return _blank(frame, UNITE_LEGALE_HEADER)

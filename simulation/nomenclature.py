@@ -1,4 +1,4 @@
-"""What the fictional region borrows from the real world: communes, activities, legal forms, courts, yearly failure levels."""
+"""What the fictional region borrows from the real one: communes, activities, legal forms, courts, failure levels."""
 
 from __future__ import annotations
 

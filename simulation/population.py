@@ -27,8 +27,8 @@ class Population:
     """A block of ``n`` companies; arrays are indexed by company unless said.
 
     ``number`` rank in the whole region; ``birth`` date of creation; ``birth_month`` its month index (negative: before
-    the first month); ``size`` headcount around which the company turns; ``accounts`` 1 or 2; ``move_month`` month of the
-    head office's move (-1: none). Establishments (``site_*``) are flat arrays, sorted by company then rank.
+    the first month); ``size`` headcount around which the company turns; ``accounts`` 1 or 2; ``move_month`` month of
+    the head office's move (-1: none). Establishments (``site_*``) are flat arrays, sorted by company then rank.
     """
 
     number: np.ndarray
@@ -55,6 +55,11 @@ class Population:
     def n(self) -> int:
         """Number of companies."""
         return len(self.number)
+
+    def head_at(self, company: np.ndarray, day: np.ndarray) -> np.ndarray:
+        """Index, in the establishment arrays, of the head office of each of ``company`` on each ``day``."""
+        first, last = np.flatnonzero(self.site_rank == 1)[company], self.head_site[company]
+        return np.where(self.site_open[last] <= day, last, first)
 
     @property
     def head_site(self) -> np.ndarray:
@@ -94,7 +99,7 @@ def make_population(first: int, n: int, timeline: Timeline, seed: int, rng: np.r
     legal = _legal_forms(activity, rng)
     birth, birth_month = _births(n, timeline, rng)
     factor = np.array([a.size for a in ACTIVITIES])[activity]
-    medium = rng.random(n) < 0.71
+    medium = rng.random(n) < 0.74
     size = np.where(medium, 11.5 + np.exp(rng.normal(1.6, 1.05, n)) * factor, 1.0 + rng.gamma(1.6, 2.0, n))
     size = np.where(legal == SOLE_TRADER, np.minimum(size, rng.uniform(1, 14, n)), size)
     size = np.minimum(size, 900.0)
@@ -134,6 +139,42 @@ def _names(number: np.ndarray, activity: np.ndarray, legal: np.ndarray) -> np.nd
     return np.array(names)
 
 
+@dataclass(frozen=True)
+class _SiteKinds:
+    """What each establishment is; ``rank`` counts from 1 without the later head office."""
+
+    company: np.ndarray
+    rank: np.ndarray
+    secondary: np.ndarray
+    old_head: np.ndarray
+    new_head: np.ndarray
+    second_account: np.ndarray
+
+
+def _site_dates(
+    sites: _SiteKinds, birth: np.ndarray, move_day: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Opening and closing of each establishment (NEVER: open); those that hold an account do not close alone."""
+    company, n = sites.company, len(sites.company)
+    opened = birth[company]
+    opened = np.where(sites.secondary & (sites.rank > 2), opened + rng.integers(30, 2_000, n), opened)
+    opened = np.where(sites.new_head, move_day[company], opened)
+    closed = np.where(sites.old_head, move_day[company] - 1, NEVER)
+    shuts = sites.secondary & ~sites.second_account & (rng.random(n) < 0.12)
+    return opened, np.where(shuts, opened + rng.integers(400, 3_000, n), closed)
+
+
+def _communes(company: np.ndarray, secondary: np.ndarray, new_head: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Commune of each establishment: the company's, or another one of the region; a few secondary ones lie far away."""
+    m = len(company)
+    weight = np.array([c.weight for c in COMMUNES])
+    home = rng.choice(len(COMMUNES), company[-1] + 1, p=weight / weight.sum())
+    other = rng.choice(len(COMMUNES), m, p=weight / weight.sum())
+    far = secondary & (rng.random(m) < 0.02)
+    elsewhere = (secondary | new_head) & (rng.random(m) < 0.45)
+    return np.where(far, rng.integers(IN_REGION, len(COMMUNES), m), np.where(elsewhere, other, home[company]))
+
+
 def _sites(
     siren: np.ndarray,
     size: np.ndarray,
@@ -143,7 +184,7 @@ def _sites(
     timeline: Timeline,
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    """Establishments: the first, a later head office for companies that move, secondary ones; some secondary ones close."""
+    """Establishments: the first, a later head office for companies that move, secondary ones, some of which close."""
     n, months = len(siren), timeline.months
     moves = (rng.random(n) < 0.05) & (birth_month < months - 14)
     earliest = np.maximum(birth_month + 6, 2)
@@ -156,25 +197,12 @@ def _sites(
     is_new_head = moves[company] & (rank == 2)
     is_old_head = moves[company] & (rank == 1)
     is_secondary = ~is_new_head & (rank > 1)
-    weight = np.array([c.weight for c in COMMUNES])
-    home = rng.choice(len(COMMUNES), n, p=weight / weight.sum())
-    anywhere = rng.choice(len(COMMUNES), len(company), p=weight / weight.sum())
-    abroad = is_secondary & (rng.random(len(company)) < 0.02)
-    anywhere = np.where(abroad, rng.integers(IN_REGION, len(COMMUNES), len(company)), anywhere)
-    elsewhere = (is_secondary | is_new_head) & (rng.random(len(company)) < 0.45)
-    commune = np.where(elsewhere | abroad, anywhere, home[company])
-
-    month_days = timeline.first_days
-    opened = birth[company].copy()
-    delay = rng.integers(30, 2_000, len(company))
-    opened = np.where(is_secondary & (rank > 2 + moves[company]), opened + delay, opened)
-    opened = np.where(is_new_head, month_days[np.maximum(move_month, 0)][company], opened)
-    closed = np.full(len(company), NEVER)
-    closed = np.where(is_old_head, month_days[np.maximum(move_month, 0)][company] - 1, closed)
+    commune = _communes(company, is_secondary, is_new_head, rng)
     second_account = (accounts[company] == 2) & (rank == 2 + moves[company])
-    shuts = is_secondary & ~second_account & (rng.random(len(company)) < 0.12)
-    closed = np.where(shuts, opened + rng.integers(400, 3_000, len(company)), closed)
-
+    kinds = _SiteKinds(
+        company, rank - moves[company] * (rank > 1), is_secondary, is_old_head, is_new_head, second_account
+    )
+    opened, closed = _site_dates(kinds, birth, timeline.first_days[np.maximum(move_month, 0)], rng)
     share = np.where(is_secondary, rng.uniform(0.05, 0.3, len(company)), 0.0)
     return {
         "move_month": move_month,

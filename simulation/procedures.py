@@ -44,9 +44,14 @@ _NOTICES = {
     (4, 1): (_EXTRACT, "Jugement prononçant la résolution du plan de redressement et la liquidation judiciaire"),
     (4, 2): (_EXTRACT, "Jugement prononçant la résolution du plan de sauvegarde et la liquidation judiciaire"),
 }
-_CREDITS = ("Avis de dépôt", "Dépôt de l'état des créances")
-_PERSON = (_EXTRACT, "Jugement d'interdiction de gérer")
-_OTHER = (_EXTRACT, "Autre jugement et ordonnance")
+_TEXTS = [
+    *_NOTICES.values(),
+    ("Avis de dépôt", "Dépôt de l'état des créances"),
+    (_EXTRACT, "Jugement d'interdiction de gérer"),  # about a person
+    (_EXTRACT, "Autre jugement et ordonnance"),
+]
+_CREDITS_CODE, _PERSON_CODE, _OTHER_CODE = len(_NOTICES), len(_NOTICES) + 1, len(_NOTICES) + 2
+_Rows = dict[str, np.ndarray]
 _TYPES = ("Avis initial", "Avis rectificatif", "Avis d’annulation")
 
 
@@ -66,7 +71,7 @@ def procol_items(people: Population, fate: Fate, rng: np.random.Generator) -> pl
     # The balance of a redressement after its plan differs by establishment: a line that status rules must ignore.
     frame = pl.DataFrame(
         {
-            "Siret": text_column(people.site_siret, _head_at(people, where, day)),
+            "Siret": text_column(people.site_siret, people.head_at(where, day)),
             "Siren": text_column(people.siren, where),
             "date": day,
             "Cat_v2": category,
@@ -83,13 +88,6 @@ def procol_items(people: Population, fate: Fate, rng: np.random.Generator) -> pl
     )
 
 
-def _head_at(people: Population, company: np.ndarray, day: np.ndarray) -> np.ndarray:
-    """Establishment index of the head office at a date."""
-    first = np.flatnonzero(people.site_rank == 1)
-    last = people.head_site
-    return np.where(people.site_open[last][company] <= day, last[company], first[company])
-
-
 def publication_lag(n: int, rng: np.random.Generator) -> np.ndarray:
     """Days from judgment to publication: median 9, a long tail (51 and more for about one in a hundred)."""
     usual = np.exp(rng.normal(np.log(BODACC_MEDIAN_LAG), 0.42, n)).clip(3, 50)
@@ -98,18 +96,19 @@ def publication_lag(n: int, rng: np.random.Generator) -> np.ndarray:
 
 def bodacc_items(
     people: Population, fate: Fate, timeline: Timeline, rng: np.random.Generator
-) -> tuple[pl.DataFrame, np.ndarray, dict[str, int]]:
-    """Notices; publication date of each company's opening (NEVER: none); count of the odd ones by kind.
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """Notices, and the publication date of each company's opening (NEVER: none).
 
-    Odd ones: corrected (the first notice carries a wrong judgment date), cancelled (the company never failed), without
+    Some are odd: corrected (the first notice carries a wrong judgment date), cancelled (the company never failed), without
     SIREN, about a person.
     """
     steps = fate.steps
-    rows: list[dict[str, np.ndarray]] = []
+    rows: list[_Rows] = []
     n_steps = len(steps.company)
     published = steps.date + publication_lag(n_steps, rng)
-    texts = [*_NOTICES.values(), _CREDITS, _PERSON, _OTHER]
-    code = np.array([list(_NOTICES).index((s, k)) for s, k in zip(steps.step.tolist(), steps.kind.tolist(), strict=True)])
+    code = np.array(
+        [list(_NOTICES).index((s, k)) for s, k in zip(steps.step.tolist(), steps.kind.tolist(), strict=True)]
+    )
     opening = steps.step == 0
     wrong = opening & (rng.random(n_steps) < 0.02)
     shown = np.where(wrong, steps.date - rng.integers(3, 25, n_steps), steps.date)
@@ -117,48 +116,56 @@ def bodacc_items(
     corrected_on = published[wrong] + rng.integers(10, 60, wrong.sum())
     rows.append(_notices(steps.company[wrong], corrected_on, steps.date[wrong], code[wrong], 1))
 
-    # Openings published by mistake, then cancelled: these companies did not fail.
-    sound = np.flatnonzero((fate.fail_date == NEVER) & (fate.end_date == NEVER))
-    mistaken = rng.choice(sound, max(1, people.n // 900), replace=False)
-    day = timeline.first_days[rng.integers(3, timeline.months - 3, len(mistaken))] + rng.integers(0, 28, len(mistaken))
-    day = np.maximum(day, people.birth[mistaken] + 30)
-    out = day + publication_lag(len(day), rng)
-    wrong_kind = rng.integers(0, 2, len(day))
-    rows.append(_notices(mistaken, out, day, wrong_kind, 0))
-    rows.append(_notices(mistaken, out + rng.integers(8, 45, len(day)), np.full(len(day), NEVER), wrong_kind, 2))
-
-    credits = opening & (rng.random(n_steps) < 0.5)
-    later = steps.date[credits] + rng.integers(150, 400, credits.sum())
-    rows.append(_notices(steps.company[credits], later + 8, later, np.full(credits.sum(), len(texts) - 3), 0))
-    person = opening & (rng.random(n_steps) < 0.08)
-    later = steps.date[person] + rng.integers(300, 900, person.sum())
-    rows.append(_notices(steps.company[person], later + 8, later, np.full(person.sum(), len(texts) - 2), 0))
-    other = rng.choice(people.n, max(1, people.n // 150))
-    later = timeline.first_days[rng.integers(1, timeline.months, len(other))] + rng.integers(0, 28, len(other))
-    later = np.maximum(later, people.birth[other] + 30)
-    rows.append(_notices(other, later + 8, later, np.full(len(other), len(texts) - 1), 0))
+    rows += _mistakes(people, fate, timeline, rng) + _other_notices(people, fate, timeline, rng)
 
     merged = {key: np.concatenate([part[key] for part in rows]) for key in rows[0]}
-    nameless = (merged["code"] == len(texts) - 2) | (people.legal[merged["company"]] == SOLE_TRADER)
-    unidentified = rng.random(len(nameless)) < np.where(nameless, np.where(merged["code"] == len(texts) - 2, 1.0, 0.5), 0.02)
-    counts = {
-        "bodacc_rectificatif": int(wrong.sum()), "bodacc_annulation": len(mistaken),
-        "bodacc_sans_siren": int(unidentified.sum()), "bodacc_personne": int(person.sum()),
-    }  # fmt: skip
+    nameless = (merged["code"] == _PERSON_CODE) | (people.legal[merged["company"]] == SOLE_TRADER)
+    unidentified = rng.random(len(nameless)) < np.where(
+        nameless, np.where(merged["code"] == _PERSON_CODE, 1.0, 0.5), 0.02
+    )
     first_published = np.full(people.n, NEVER)
     first_published[steps.company[opening]] = published[opening]
-    return _render_notices(people, merged, texts, unidentified), first_published, counts
+    return _render_notices(people, merged, unidentified), first_published
 
 
-def _notices(
-    company: np.ndarray, published: np.ndarray, judged: np.ndarray, code: np.ndarray, kind: int
-) -> dict[str, np.ndarray]:
-    return {"company": company, "published": published, "judged": judged, "code": code, "kind": np.full(len(company), kind)}
+def _mistakes(people: Population, fate: Fate, timeline: Timeline, rng: np.random.Generator) -> list[_Rows]:
+    """Openings published by mistake, then cancelled some weeks later: these companies did not fail."""
+    sound = np.flatnonzero((fate.fail_date == NEVER) & (fate.end_date == NEVER))
+    company = rng.choice(sound, max(1, people.n // 900), replace=False)
+    n = len(company)
+    day = timeline.first_days[rng.integers(3, timeline.months - 3, n)] + rng.integers(0, 28, n)
+    day = np.maximum(day, people.birth[company] + 30)
+    published = day + publication_lag(n, rng)
+    kind = rng.integers(0, 2, n)
+    cancelled = published + rng.integers(8, 45, n)
+    return [_notices(company, published, day, kind, 0), _notices(company, cancelled, np.full(n, NEVER), kind, 2)]
 
 
-def _render_notices(
-    people: Population, rows: dict[str, np.ndarray], texts: list[tuple[str, str]], unidentified: np.ndarray
-) -> pl.DataFrame:
+def _other_notices(people: Population, fate: Fate, timeline: Timeline, rng: np.random.Generator) -> list[_Rows]:
+    """Notices that open nothing: deposits of claims, bans on managing (about a person), orders of all sorts."""
+    failed = np.flatnonzero(fate.fail_date < NEVER)
+    rows = []
+    for code, share, shortest, longest in ((_CREDITS_CODE, 0.5, 150, 400), (_PERSON_CODE, 0.08, 300, 900)):
+        company = failed[rng.random(len(failed)) < share]
+        day = fate.fail_date[company] + rng.integers(shortest, longest, len(company))
+        rows.append(_notices(company, day + 8, day, np.full(len(company), code), 0))
+    company = rng.choice(people.n, max(1, people.n // 150))
+    day = timeline.first_days[rng.integers(1, timeline.months, len(company))] + rng.integers(0, 28, len(company))
+    day = np.maximum(day, people.birth[company] + 30)
+    return [*rows, _notices(company, day + 8, day, np.full(len(company), _OTHER_CODE), 0)]
+
+
+def _notices(company: np.ndarray, published: np.ndarray, judged: np.ndarray, code: np.ndarray, kind: int) -> _Rows:
+    return {
+        "company": company,
+        "published": published,
+        "judged": judged,
+        "code": code,
+        "kind": np.full(len(company), kind),
+    }
+
+
+def _render_notices(people: Population, rows: _Rows, unidentified: np.ndarray) -> pl.DataFrame:
     """Notices as columns of the file; the number of a notice is unique in its day (ten per company, by rank)."""
     order = np.lexsort((rows["kind"], rows["published"], rows["company"]))
     rows = {key: values[order] for key, values in rows.items()}
@@ -178,8 +185,8 @@ def _render_notices(
             "tribunal": text_column(courts, commune),
             "code_postal": text_column(postal, commune),
             "jugement_type": pl.Series(["initial", "initial", "annule"], dtype=pl.String).gather(kind),
-            "jugement_famille": pl.Series([family for family, _ in texts], dtype=pl.String).gather(code),
-            "jugement_nature": pl.Series([nature for _, nature in texts], dtype=pl.String).gather(code),
+            "jugement_famille": pl.Series([family for family, _ in _TEXTS], dtype=pl.String).gather(code),
+            "jugement_nature": pl.Series([nature for _, nature in _TEXTS], dtype=pl.String).gather(code),
             "judged": rows["judged"],
             "unidentified": unidentified[order],
         }
@@ -189,6 +196,16 @@ def _render_notices(
         pl.when(pl.col("judged") < NEVER.astype(object)).then(iso("judged")).alias("jugement_date"),
         pl.col("published").alias("known"),
     )
+
+
+def odd_notices(frame: pl.DataFrame) -> dict[str, int]:
+    """How many of these notices correct, cancel, name no SIREN, or are about a person."""
+    return {
+        "bodacc_rectificatif": frame.filter(pl.col("type_annonce") == _TYPES[1]).height,
+        "bodacc_annulation": frame.filter(pl.col("type_annonce") == _TYPES[2]).height,
+        "bodacc_sans_siren": frame["siren"].null_count(),
+        "bodacc_personne": frame.filter(pl.col("jugement_nature") == _TEXTS[_PERSON_CODE][1]).height,
+    }
 
 
 def departement_of(people: Population) -> np.ndarray:

@@ -16,16 +16,18 @@ from simulation import debts, dgefp, finance, insee, procedures, urssaf
 from simulation.delivery import WART_SCHEMA, Layout, OpenFile
 from simulation.health import KINDS, NEVER_MONTH, Fate, live
 from simulation.nomenclature import ACTIVITIES, EXCLUDED_NAF, PUBLIC_FORM
-from simulation.population import Population, make_population, make_siret
-from simulation.timeline import NEVER, Timeline, make_timeline, month_name, urssaf_period
+from simulation.population import Population, make_population
+from simulation.timeline import FIRST_MONTH, NEVER, Timeline, make_timeline, month_name, urssaf_period
 from simulation.urssaf import Accounts
 
 BLOCK = 2_000
 PERIMETER_HEADCOUNT, PERIMETER_MONTHS = 10, 36
 EFFECTIF_LAG = 120
+EFFECTIF_DELIVERIES = (0, 2)  # headcounts come every three to six months
 MARKER = "SIMULATION.txt"
 MARKER_TEXT = (
-    "SIMULATION\n\nCes fichiers décrivent une région fictive : aucune entreprise, aucun montant, aucun jugement n'est réel.\n"
+    "SIMULATION\n\n"
+    "Ces fichiers décrivent une région fictive : aucune entreprise, aucun montant, aucun jugement n'est réel.\n"
     "Tous les SIREN commencent par 0. Produit par `vigie simulate`.\n"
 )
 Progress = Callable[[int, int], None]
@@ -52,7 +54,7 @@ class DeliverySummary:
 
 @dataclass(frozen=True)
 class SimulationSummary:
-    """What ``simulate`` wrote. ``warts`` counts each kind of defect over all deliveries; details in truth/warts.parquet."""
+    """What ``simulate`` wrote. ``warts`` counts each kind of defect (truth/warts.parquet has them one by one)."""
 
     out: Path
     companies: int
@@ -76,8 +78,8 @@ def simulate(
 ) -> SimulationSummary:
     """Write the deliveries and the truth of a fictional region into ``out``.
 
-    ``companies`` companies living from January 2016 over ``months`` months; same arguments, same bytes. Memory depends on
-    ``months``, not on ``companies`` (blocks of 2,000). ``progress(done, total)`` is called after each block.
+    ``companies`` companies living from January 2016 over ``months`` months; same arguments, same bytes. Memory depends
+    on ``months``, not on ``companies`` (blocks of 2,000). ``progress(done, total)`` is called after each block.
     Raises ValueError when there are too few companies or months, or when ``out`` already holds deliveries.
     """
     if companies < 50:
@@ -109,49 +111,79 @@ def simulate(
 def _layouts(timeline: Timeline, rank: int) -> Iterator[Layout]:
     """Files of the ``rank``-th delivery (0 = history), in the layouts that each producer used at the time."""
     day = timeline.deliveries[rank]
-    month = month_name((day.year - 2016) * 12 + day.month - 1)
-    history = rank == 0
-    gz = ".gz" if history else ""
-    no_siret = (lambda header: tuple(c for c in header if c != "Siret")) if history else (lambda header: header)
-    yield Layout("urssaf__compte", "sigfaible_etablissement_utf8.csv", urssaf.COMPTE_HEADER,
-                 dates=("Date_crea_siret",), identities=("Siret",))  # fmt: skip
-    yield Layout("urssaf__cotisation", "sigfaible_cotisdues.csv", urssaf.COTISATION_HEADER,
-                 dates=("periode",), amounts=("cotis_due",), identities=("Siret",))  # fmt: skip
-    yield Layout("urssaf__debit", f"sigfaible_debits.csv{gz}", debts.DEBIT_HEADER, compressed=history,
-                 dates=("Dt_trt_ecn",), amounts=("Mt_PO", "Mt_PP"), identities=("Siren", "Siret"))  # fmt: skip
-    # Until December 2025 URSSAF gave the account only; the free text was in ISO-8859-15.
-    yield Layout("urssaf__delai", "sigfaible_delais.csv", no_siret(debts.DELAI_HEADER),
-                 encoding="iso8859-15" if history else "utf-8", dates=("Date_creation", "Date_echeance"),
-                 amounts=("Montant_global_echeancier",))  # fmt: skip
-    yield Layout("urssaf__ccsf", "sigfaible_ccsf.csv", no_siret(debts.CCSF_HEADER), dates=("Date_de_traitement",))
-    yield Layout("urssaf__procol", f"sigfaible_pcoll.csv{gz}", procedures.PROCOL_HEADER, compressed=history,
-                 dates=("Dt_effet",), identities=("Siret",))  # fmt: skip
-    if rank in (0, 2):  # headcounts come every three to six months
+    month = month_name((day.year - FIRST_MONTH.year) * 12 + day.month - 1)
+    yield from _urssaf_layouts(history=rank == 0)
+    if rank in EFFECTIF_DELIVERIES:
         periods = tuple(f"eff{urssaf_period(t)}" for t in range(_last_effectif(timeline, day) + 1))
-        yield Layout("urssaf__effectif", "sigfaible_effectif_siret.csv",
-                     ("compte", "siret", "rais_soc", "ape_ins", "dep", *periods, "base", "UR_EMET"),
-                     identities=("siret",))  # fmt: skip
-        yield Layout("urssaf__effectif_ent", "sigfaible_effectif_siren.csv", ("siren", *periods, "rais_soc"),
-                     identities=("siren",))  # fmt: skip
-    yield Layout("dgefp__demande_ap", "demande_ap.csv", dgefp.DEMANDE_HEADER, ",", quoted=True, dates=("DATE_STATUT",),
-                 identities=("ETAB_SIRET",))  # fmt: skip
-    yield Layout("dgefp__consommation_ap", "consommation_ap.csv", dgefp.CONSOMMATION_HEADER, ",", quoted=True,
-                 dates=("MOIS",), amounts=("HEURES",), identities=("ETAB_SIRET",))  # fmt: skip
-    yield Layout("insee__etablissement", "StockEtablissement_utf8_geo.csv", insee.ETABLISSEMENT_HEADER, ",",
-                 dates=("longitude",), identities=("siren",))  # fmt: skip
-    yield Layout("insee__unite_legale", "StockUniteLegale_utf8.csv", insee.UNITE_LEGALE_HEADER, ",", identities=("siren",))
-    yield Layout("insee__etablissement_historique", "StockEtablissementHistorique_utf8.csv", insee.HISTORIQUE_HEADER, ",",
-                 dates=("dateDebut",), identities=("siret",))  # fmt: skip
-    yield Layout("bodacc__annonce", f"bodacc_annonces_{month}.csv", procedures.BODACC_HEADER, ",", dates=("date_parution",))
-    yield Layout("inpi__ratio", "ratios_inpi_bce.csv", finance.RATIO_HEADER, byte_order_mark=True, compressed=True,
-                 dates=("date_cloture_exercice",), identities=("siren",))  # fmt: skip
-    if rank == 2:
-        yield Layout("altares__paydex", f"paydex_stock_{day:%Y%m%d}.csv", finance.PAYDEX_STOCK_HEADER,
-                     dates=("DATE_VALEUR",), identities=("SIREN",))  # fmt: skip
-    else:
-        yield Layout("altares__paydex", f"E_202012095813_Retro-Paydex_{day:%Y%m%d}.csv", finance.PAYDEX_RETRO_HEADER,
-                     dates=("DATE_VALEUR",), identities=("SIREN",))  # fmt: skip
+        header = ("compte", "siret", "rais_soc", "ape_ins", "dep", *periods, "base", "UR_EMET")
+        yield Layout("urssaf__effectif", "sigfaible_effectif_siret.csv", header, identities=("siret",))
+        header = ("siren", *periods, "rais_soc")
+        yield Layout("urssaf__effectif_ent", "sigfaible_effectif_siren.csv", header, identities=("siren",))
+    yield from _state_layouts()
+    bodacc = f"bodacc_annonces_{month}.csv"
+    yield Layout("bodacc__annonce", bodacc, procedures.BODACC_HEADER, ",", dates=("date_parution",))
+    stock = rank == 2
+    yield Layout(
+        "altares__paydex",
+        f"paydex_stock_{day:%Y%m%d}.csv" if stock else f"E_202012095813_Retro-Paydex_{day:%Y%m%d}.csv",
+        finance.PAYDEX_STOCK_HEADER if stock else finance.PAYDEX_RETRO_HEADER,
+        dates=("DATE_VALEUR",),
+        identities=("SIREN",),
+    )
     yield Layout("banque_de_france__ratio", f"bdf_{month}.csv", finance.BDF_HEADER, dates=("ARRETE_BILAN",))
+
+
+def _urssaf_layouts(history: bool) -> Iterator[Layout]:
+    """Monthly URSSAF files. Until late 2025 délais and CCSF gave the account only, in ISO-8859-15."""
+    gz = ".gz" if history else ""
+    delai, ccsf = (
+        tuple(column for column in header if not (history and column == "Siret"))
+        for header in (debts.DELAI_HEADER, debts.CCSF_HEADER)
+    )
+    name = "sigfaible_etablissement_utf8.csv"
+    yield Layout("urssaf__compte", name, urssaf.COMPTE_HEADER, dates=("Date_crea_siret",), identities=("Siret",))
+    yield Layout(
+        "urssaf__cotisation", "sigfaible_cotisdues.csv", urssaf.COTISATION_HEADER,
+        dates=("periode",), amounts=("cotis_due",), identities=("Siret",),
+    )  # fmt: skip
+    yield Layout(
+        "urssaf__debit", f"sigfaible_debits.csv{gz}", debts.DEBIT_HEADER, compressed=history,
+        dates=("Dt_trt_ecn",), amounts=("Mt_PO", "Mt_PP"), identities=("Siren", "Siret"),
+    )  # fmt: skip
+    yield Layout(
+        "urssaf__delai", "sigfaible_delais.csv", delai, encoding="iso8859-15" if history else "utf-8",
+        dates=("Date_creation", "Date_echeance"), amounts=("Montant_global_echeancier",),
+    )  # fmt: skip
+    yield Layout("urssaf__ccsf", "sigfaible_ccsf.csv", ccsf, dates=("Date_de_traitement",))
+    name = f"sigfaible_pcoll.csv{gz}"
+    header = procedures.PROCOL_HEADER
+    yield Layout("urssaf__procol", name, header, compressed=history, dates=("Dt_effet",), identities=("Siret",))
+
+
+def _state_layouts() -> Iterator[Layout]:
+    """Files whose name and layout do not change from one delivery to the next."""
+    yield Layout(
+        "dgefp__demande_ap", "demande_ap.csv", dgefp.DEMANDE_HEADER, ",", quoted=True,
+        dates=("DATE_STATUT",), identities=("ETAB_SIRET",),
+    )  # fmt: skip
+    yield Layout(
+        "dgefp__consommation_ap", "consommation_ap.csv", dgefp.CONSOMMATION_HEADER, ",", quoted=True,
+        dates=("MOIS",), amounts=("HEURES",), identities=("ETAB_SIRET",),
+    )  # fmt: skip
+    yield Layout(
+        "insee__etablissement", "StockEtablissement_utf8_geo.csv", insee.ETABLISSEMENT_HEADER, ",",
+        coordinates=("longitude", "latitude"), identities=("siren",),
+    )  # fmt: skip
+    name = "StockUniteLegale_utf8.csv"
+    yield Layout("insee__unite_legale", name, insee.UNITE_LEGALE_HEADER, ",", identities=("siren",))
+    yield Layout(
+        "insee__etablissement_historique", "StockEtablissementHistorique_utf8.csv", insee.HISTORIQUE_HEADER, ",",
+        dates=("dateDebut",), identities=("siret",),
+    )  # fmt: skip
+    yield Layout(
+        "inpi__ratio", "ratios_inpi_bce.csv", finance.RATIO_HEADER, byte_order_mark=True, compressed=True,
+        dates=("date_cloture_exercice",), identities=("siren",),
+    )  # fmt: skip
 
 
 def _last_effectif(timeline: Timeline, received: date) -> int:
@@ -177,7 +209,9 @@ def _close_files(out: Path, timeline: Timeline, files: dict[tuple[int, str], Ope
         opened.close()
     source = "altares__paydex"  # an increment that is never empty
     again = files[1, source]
-    copy = OpenFile(again.layout, timeline.deliveries[2], files[2, source].path.parent / again.path.name, line=again.line)
+    copy = OpenFile(
+        again.layout, timeline.deliveries[2], files[2, source].path.parent / again.path.name, line=again.line
+    )
     copy.path.write_bytes(again.path.read_bytes())
     copy.warts.append((copy.received_on, source, copy.path.name, 0, "identical_redelivery", "", "1"))
     files[2, f"{source} again"] = copy
@@ -207,9 +241,7 @@ class _Block:
         self.people: Population = make_population(first, n, timeline, seed, self._rng("population"))
         self.fate: Fate = live(self.people, timeline, self._rng("life"))
         self.accounts: Accounts = urssaf.open_accounts(self.people, self.fate, timeline, self._rng("accounts"))
-        self.notices, self.published, self.odd_notices = procedures.bodacc_items(
-            self.people, self.fate, timeline, self._rng("bodacc")
-        )
+        self.notices, self.published = procedures.bodacc_items(self.people, self.fate, timeline, self._rng("bodacc"))
 
     def _rng(self, *stream: str) -> np.random.Generator:
         """A generator of its own for each purpose: adding draws to one changes no other."""
@@ -224,7 +256,7 @@ class _Block:
             for source, frame in self._rendered(items, rank, day, previous):
                 opened = files[rank, source]
                 opened.append(frame, self._rng(source[:8], source[-8:], day.isoformat()[-8:]))
-                self._note(opened, source, items.get(source), day)
+                self._note(opened, frame, items.get(source))
             previous = day
 
     def _items(self) -> dict[str, pl.DataFrame]:
@@ -237,7 +269,9 @@ class _Block:
         sites = insee.etablissement_items(people, fate, self._rng("sirene"))
         return {
             "urssaf__compte": urssaf.compte_items(people, accounts, fate, timeline),
-            "urssaf__cotisation": urssaf.cotisation_items(people, accounts, arrears.paid_share, timeline, self._rng("cotis")),
+            "urssaf__cotisation": urssaf.cotisation_items(
+                people, accounts, arrears.paid_share, timeline, self._rng("cotis")
+            ),
             "urssaf__debit": debts.debit_items(people, fate, accounts, arrears, timeline, self._rng("debits")),
             "urssaf__delai": delais,
             "urssaf__ccsf": ccsf,
@@ -256,7 +290,7 @@ class _Block:
     def _rendered(
         self, items: dict[str, pl.DataFrame], rank: int, day: date, previous: date | None
     ) -> Iterator[tuple[str, pl.DataFrame]]:
-        """(source, lines) of one delivery: full stocks of what is known, or what became known since the last delivery."""
+        """(source, lines) of one delivery: full stocks of what is known, or what became known since the last."""
         received = pl.lit(day)
         known = pl.col("known") <= received
         new = known & (pl.col("known") > pl.lit(previous)) if previous else known
@@ -265,15 +299,23 @@ class _Block:
         wrong = (pl.col("wrong_PP") >= 0) & pl.lit(rank == 0)
         yield (
             "urssaf__debit",
-            items["urssaf__debit"].filter(known).with_columns(pl.when(wrong).then("wrong_PP").otherwise("Mt_PP").alias("Mt_PP")),
+            items["urssaf__debit"]
+            .filter(known)
+            .with_columns(pl.when(wrong).then("wrong_PP").otherwise("Mt_PP").alias("Mt_PP")),
         )
         for source in ("urssaf__delai", "urssaf__ccsf", "urssaf__procol", "dgefp__consommation_ap"):
             yield source, items[source].filter(known)
-        if rank in (0, 2):
+        if rank in EFFECTIF_DELIVERIES:
             yield "urssaf__effectif", self._effectif(day)
             last = _last_effectif(self.timeline, day)
-            yield "urssaf__effectif_ent", urssaf.render_effectif_ent(self.people, self.fate, last, self._effectif_seed())
-        yield "dgefp__demande_ap", dgefp.render_demande(items["dgefp__demande_ap"], items["dgefp__consommation_ap"], received)
+            yield (
+                "urssaf__effectif_ent",
+                urssaf.render_effectif_ent(self.people, self.fate, last, self._effectif_seed()),
+            )
+        yield (
+            "dgefp__demande_ap",
+            dgefp.render_demande(items["dgefp__demande_ap"], items["dgefp__consommation_ap"], received),
+        )
         yield "insee__etablissement", insee.render_etablissement(items["insee__etablissement"], received)
         yield "insee__unite_legale", insee.render_unite_legale(items["insee__unite_legale"], received)
         history = items["insee__etablissement_historique"]
@@ -289,32 +331,27 @@ class _Block:
         return self.seed * 1_000_003 + self.first * 2
 
     def _effectif(self, day: date) -> pl.DataFrame:
-        """Headcounts by establishment, and a few under a pseudo-SIRET (10th digit 9), as ACOSS uses for its own needs."""
         last = _last_effectif(self.timeline, day)
-        frame = urssaf.render_effectif(self.people, self.accounts, self.timeline, last, self._effectif_seed())
-        rng = self._rng("pseudo")
-        picked = frame[np.sort(rng.choice(frame.height, max(1, frame.height // 400), replace=False))]
-        siren = picked["siret"].str.head(9).to_numpy().astype("U9")
-        pseudo = make_siret(siren, 9_001 + np.arange(len(siren)))
-        return pl.concat([frame, picked.with_columns(pl.Series("siret", pseudo.tolist()))])
+        return urssaf.render_effectif(self.people, self.accounts, last, self._effectif_seed())
 
-    def _note(self, opened: OpenFile, source: str, items: pl.DataFrame | None, day: date) -> None:
-        """Record the warts that are not single bad lines: late items, corrections to come, odd notices, pseudo-SIRET."""
-
-        def note(wart: str, count: int) -> None:
-            if count:
-                opened.warts.append((day, source, opened.path.name, 0, wart, "", str(count)))
-
+    def _note(self, opened: OpenFile, frame: pl.DataFrame, items: pl.DataFrame | None) -> None:
+        """Record the warts that are not bad lines: late items, corrections to come, odd notices, pseudo-SIRET."""
+        source, day = opened.layout.source, opened.received_on
+        counts: dict[str, int] = {}
         if items is not None and "due_for_knowledge" in items.columns:
             received = pl.lit(day)
-            note("late", items.filter((pl.col("due_for_knowledge") <= received) & (pl.col("known") > received)).height)
-        if source == "urssaf__debit" and day == self.timeline.deliveries[0] and items is not None:
-            note("corrected_later", items.filter((pl.col("known") <= pl.lit(day)) & (pl.col("wrong_PP") >= 0)).height)
+            counts["late"] = items.filter(
+                (pl.col("due_for_knowledge") <= received) & (pl.col("known") > received)
+            ).height
+        if source == "urssaf__debit" and day == self.timeline.deliveries[0]:
+            counts["corrected_later"] = frame.filter(pl.col("wrong_PP") >= 0).height
         if source == "urssaf__effectif":
-            note("pseudo_siret", self._effectif(day)["siret"].str.slice(9, 1).eq("9").sum())
-        if source == "bodacc__annonce" and day == self.timeline.deliveries[0]:
-            for wart, count in self.odd_notices.items():
-                note(wart, count)
+            counts["pseudo_siret"] = frame.filter(pl.col("siret").str.slice(9, 1) == "9").height
+        if source == "bodacc__annonce":
+            counts |= procedures.odd_notices(frame)
+        for wart, count in counts.items():
+            if count:
+                opened.warts.append((day, source, opened.path.name, 0, wart, "", str(count)))
 
 
 # ---------------------------------------------------------------- the truth
@@ -331,61 +368,18 @@ class _Truth:
 
     def add(self, block: _Block) -> None:
         """Append what really happened to a block of companies."""
-        people, fate, timeline = block.people, block.fate, block.timeline
-        naf = np.array([a.naf for a in ACTIVITIES])[people.activity]
-        recent = fate.headcount[:, -PERIMETER_MONTHS:].max(axis=1)
-        excluded = np.isin(naf, sorted(EXCLUDED_NAF)) | (people.legal == PUBLIC_FORM)
-        inside = (recent >= PERIMETER_HEADCOUNT) & ~excluded
-        self.in_perimeter += int(inside.sum())
-        self._write(
-            "companies",
-            pl.DataFrame(
-                {
-                    "siren": people.siren.tolist(),
-                    "siret_siege": people.site_siret[people.head_site].tolist(),
-                    "naf": naf.tolist(),
-                    "departement": procedures.departement_of(people).tolist(),
-                    "categorie_juridique": people.legal.tolist(),
-                    "date_creation": people.birth,
-                    "date_fin": pl.Series(fate.end_date).replace(NEVER.astype(object), None),
-                    "effectif_max_36m": recent,
-                    "ten_employees": recent >= PERIMETER_HEADCOUNT,
-                    "excluded": excluded,
-                    "in_perimeter": inside,
-                }
-            ),
-        )
-        failed = np.flatnonzero((fate.fail_month < NEVER_MONTH) & (fate.fail_month < timeline.months))
-        self.failures += len(failed)
-        self._write(
-            "failures",
-            pl.DataFrame(
-                {
-                    "siren": people.siren[failed].tolist(),
-                    "failure_date": fate.fail_date[failed],
-                    "kind": np.array(KINDS)[fate.fail_kind[failed]].tolist(),
-                    "published_on": block.published[failed],
-                },
-                schema_overrides={"siren": pl.String, "kind": pl.String},
-            ),
-        )
-        months = timeline.first_days[: timeline.months]
-        self._write(
-            "health",
-            pl.DataFrame(
-                {
-                    "siren": urssaf.text_column(people.siren, np.repeat(np.arange(people.n), timeline.months)),
-                    "month": np.tile(months, people.n),
-                    "health": -fate.distress.ravel(),
-                    "hazard": fate.hazard.ravel(),
-                    "headcount": fate.headcount.ravel(),
-                }
-            ),
-        )
+        companies, failures = _true_companies(block), _true_failures(block)
+        self.in_perimeter += int(companies["in_perimeter"].sum())
+        self.failures += failures.height
+        self._write("companies", companies)
+        self._write("failures", failures)
+        self._write("health", _true_health(block))
 
     def close(self, warts: list[tuple[date, str, str, int, str, str, str]]) -> dict[str, int]:
         """Write the warts (``line`` 0: the whole file) and close; count of each kind."""
-        frame = pl.DataFrame(warts, schema=WART_SCHEMA, orient="row").sort("received_on", "source", "file", "line", "wart")
+        frame = pl.DataFrame(warts, schema=WART_SCHEMA, orient="row").sort(
+            "received_on", "source", "file", "line", "wart"
+        )
         self._write("warts", frame)
         for writer in self.writers.values():
             writer.close()
@@ -397,5 +391,58 @@ class _Truth:
     def _write(self, name: str, frame: pl.DataFrame) -> None:
         table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
         if name not in self.writers:
-            self.writers[name] = parquet.ParquetWriter(self.folder / f"{name}.parquet", table.schema, compression="zstd")
+            self.writers[name] = parquet.ParquetWriter(
+                self.folder / f"{name}.parquet", table.schema, compression="zstd"
+            )
         self.writers[name].write_table(table)
+
+
+def _true_companies(block: _Block) -> pl.DataFrame:
+    """One row per company; ``in_perimeter``: ten employees in one of the last 36 months, activity not excluded."""
+    people, fate = block.people, block.fate
+    naf = np.array([a.naf for a in ACTIVITIES])[people.activity]
+    recent = fate.headcount[:, -PERIMETER_MONTHS:].max(axis=1)
+    excluded = np.isin(naf, sorted(EXCLUDED_NAF)) | (people.legal == PUBLIC_FORM)
+    return pl.DataFrame(
+        {
+            "siren": people.siren.tolist(),
+            "siret_siege": people.site_siret[insee.final_head(people, fate)].tolist(),
+            "naf": naf.tolist(),
+            "departement": procedures.departement_of(people).tolist(),
+            "categorie_juridique": people.legal.tolist(),
+            "date_creation": people.birth,
+            "date_fin": pl.Series(fate.end_date).replace(NEVER.astype(object), None),
+            "effectif_max_36m": recent,
+            "excluded": excluded,
+            "in_perimeter": (recent >= PERIMETER_HEADCOUNT) & ~excluded,
+        }
+    )
+
+
+def _true_failures(block: _Block) -> pl.DataFrame:
+    """First procedure of each company that had one: judgment, kind, first publication."""
+    fate = block.fate
+    failed = np.flatnonzero(fate.fail_month < NEVER_MONTH)
+    return pl.DataFrame(
+        {
+            "siren": block.people.siren[failed].tolist(),
+            "failure_date": fate.fail_date[failed],
+            "kind": np.array(KINDS)[fate.fail_kind[failed]].tolist(),
+            "published_on": block.published[failed],
+        },
+        schema_overrides={"siren": pl.String, "kind": pl.String},
+    )
+
+
+def _true_health(block: _Block) -> pl.DataFrame:
+    """Latent health (high is good), monthly probability of a first procedure and headcount, by company and month."""
+    people, fate, months = block.people, block.fate, block.timeline.months
+    return pl.DataFrame(
+        {
+            "siren": urssaf.text_column(people.siren, np.repeat(np.arange(people.n), months)),
+            "month": np.tile(block.timeline.first_days[:months], people.n),
+            "health": -fate.distress.ravel(),
+            "hazard": fate.hazard.ravel(),
+            "headcount": fate.headcount.ravel(),
+        }
+    )

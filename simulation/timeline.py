@@ -46,7 +46,7 @@ class Timeline:
 
 
 def make_timeline(months: int) -> Timeline:
-    """Timeline of ``months`` months. Raises ValueError below 24 months: too few to hold a history and three deliveries."""
+    """Timeline of ``months`` months. Raises ValueError below 24: too few for a history and three deliveries."""
     if months < 24:
         raise ValueError(f"at least 24 months are needed to simulate, got {months}")
     return Timeline(months, tuple(_working_22nd(months - 1 - back) for back in (3, 2, 1, 0)))
@@ -90,7 +90,11 @@ def slashed(name: str) -> pl.Expr:
 
 
 def compact(name: str, french: bool = False) -> pl.Expr:
-    """``DDMMMYYYY`` with the English month in capitals, or the French one in small letters as Banque de France sometimes writes."""
-    names = ("janv", "févr", "mars", "avr", "mai", "juin", "juil", "août", "sept", "oct", "nov", "déc") if french else MONTHS_EN
+    """``DDMMMYYYY`` with the English month in capitals, or the French one in small letters as Banque de France may."""
+    names = (
+        ("janv", "févr", "mars", "avr", "mai", "juin", "juil", "août", "sept", "oct", "nov", "déc")
+        if french
+        else MONTHS_EN
+    )
     month = pl.col(name).dt.month().replace_strict(list(range(1, 13)), list(names), return_dtype=pl.String)
     return pl.concat_str(pl.col(name).dt.strftime("%d"), month, pl.col(name).dt.strftime("%Y"))

@@ -9,11 +9,13 @@ import polars as pl
 
 from simulation.health import Fate
 from simulation.nomenclature import ACTIVITIES, COMMUNES
-from simulation.population import Population
+from simulation.population import Population, make_siret
 from simulation.timeline import NEVER, Timeline, urssaf, urssaf_period, urssaf_quarter
 
 MONTHLY_DUE_PER_EMPLOYEE = 1_150.0  # euros, both shares, for a wage near the median
 LATE_SHARE = 0.003
+MISSING_CELLS = 0.004
+PSEUDO_EVERY = 397
 
 COMPTE_HEADER = tuple("Urssaf_gestion;Dep;Compte;Etat_compte;Siren;Siret;Date_crea_siret;Date_disp_siret".split(";"))
 COTISATION_HEADER = tuple("Urssaf_gestion;Dep;Siret;Compte;periode;mer;enc_direct;cotis_due".split(";"))
@@ -56,7 +58,9 @@ def open_accounts(people: Population, fate: Fate, timeline: Timeline, rng: np.ra
     before = np.concatenate([first, second])[order]
     after = np.concatenate([people.head_site, second])[order]
     company, rank = company[order], rank[order]
-    moved_on = np.where((people.move_month[company] >= 0) & (rank == 1), people.move_month[company], timeline.months + 99)
+    move = people.move_month[company]
+    moves = (move >= 0) & (rank == 1) & (move < fate.stop_month[company])  # the others ended before they moved
+    moved_on = np.where(moves, move, timeline.months + 99)
     site = np.where(np.arange(timeline.months)[None, :] < moved_on[:, None], before[:, None], after[:, None])
     headcount = np.zeros((len(company), timeline.months), dtype=np.int32)
     account_of_site = np.searchsorted(company * 4 + rank, people.site_company * 4 + 1 + people.site_account)
@@ -131,25 +135,33 @@ def render_compte(items: pl.DataFrame, received: pl.Expr) -> pl.DataFrame:
 # ---------------------------------------------------------------- headcounts
 
 
-def render_effectif(people: Population, accounts: Accounts, timeline: Timeline, last: int, seed: int) -> pl.DataFrame:
-    """Wide headcounts by account and establishment up to month index ``last``; some months missing; zeros once gone."""
+def render_effectif(people: Population, accounts: Accounts, last: int, seed: int) -> pl.DataFrame:
+    """Wide headcounts by account and establishment up to month index ``last``; some months missing.
+
+    One row in ``PSEUDO_EVERY`` comes again under a pseudo-SIRET (10th digit 9), as ACOSS uses for its own needs.
+    """
     counts = accounts.site_headcount[:, : last + 1]
     keep = np.flatnonzero(counts.any(axis=1))
     company = people.site_company[keep]
     owner = np.searchsorted(accounts.company * 4 + accounts.rank, company * 4 + 1 + people.site_account[keep])
     naf = np.char.replace(np.array([a.naf for a in ACTIVITIES]), ".", "")
-    return pl.DataFrame(
+    rank = people.number[company] * 4 + people.site_rank[keep]
+    pseudo = np.flatnonzero(rank % PSEUDO_EVERY == 7)
+    siret = people.site_siret[keep]
+    frame = pl.DataFrame(
         {
             "compte": text_column(accounts.number, owner),
-            "siret": text_column(people.site_siret, keep),
+            "siret": siret.tolist(),
             "rais_soc": text_column(people.name, company),
             "ape_ins": text_column(naf, people.activity[company]),
             "dep": text_column(departements(people.site_commune), keep),
-            **_wide(counts[keep], seed),
+            **_wide(counts, keep, seed),
             "base": pl.repeat("116", len(keep), eager=True),
             "UR_EMET": text_column(accounts.office, owner),
         }
     )
+    other = make_siret(people.siren[company[pseudo]], 9_000 + people.site_rank[keep][pseudo])
+    return pl.concat([frame, frame[pseudo].with_columns(pl.Series("siret", other.tolist(), dtype=pl.String))])
 
 
 def render_effectif_ent(people: Population, fate: Fate, last: int, seed: int) -> pl.DataFrame:
@@ -159,39 +171,44 @@ def render_effectif_ent(people: Population, fate: Fate, last: int, seed: int) ->
     return pl.DataFrame(
         {
             "siren": text_column(people.siren, keep),
-            **_wide(counts[keep], seed + 1),
+            **_wide(counts, keep, seed + 1),
             "rais_soc": text_column(people.name, keep),
         }
     )
 
 
-MISSING_CELLS = 0.004
+def _wide(counts: np.ndarray, keep: np.ndarray, seed: int) -> dict[str, pl.Series]:
+    """One column per month, one row per kept row of ``counts``.
 
-
-def _wide(counts: np.ndarray, seed: int) -> dict[str, pl.Series]:
-    """One column per month; empty before the first employee and after the last month with one (plus two zeros), and in
-    some cells (the same ones in every delivery: what was never declared stays missing)."""
+    Empty before the first employee, after the last month with one (plus two zeros), and in some cells (the same ones in
+    every delivery: what was never declared stays missing).
+    """
     n, months = counts.shape
     some = counts > 0
     first = some.argmax(axis=1)[:, None]
     last = months - 1 - some[:, ::-1].argmax(axis=1)[:, None]
     month = np.arange(months)[None, :]
     lost = np.empty((n, months), dtype=bool)
-    for t in range(months):  # one generator per month: the draw does not depend on how many months are delivered
+    for t in range(months):  # a generator a month, all rows: the draw does not depend on what is delivered
         lost[:, t] = np.random.default_rng([seed, t, 77]).random(n) < MISSING_CELLS
-    blank = (month < first) | (month > last + 2) | lost
-    return {
-        f"eff{urssaf_period(t)}": pl.Series(np.where(blank[:, t], -1, counts[:, t])).replace(-1, None) for t in range(months)
-    }
+    cells = np.where((month < first) | (month > last + 2) | lost, -1, counts)[keep]
+    return {f"eff{urssaf_period(t)}": pl.Series(cells[:, t]).replace(-1, None) for t in range(months)}
 
 
 # ---------------------------------------------------------------- contributions
 
 
+def period_labels(quarterly: np.ndarray, start: np.ndarray, timeline: Timeline) -> tuple[np.ndarray, np.ndarray]:
+    """(index, names) with ``names[index]`` the ``YYYYQM`` of periods that begin at month ``start``."""
+    months = timeline.months
+    names = [urssaf_period(t) for t in range(months)] + [urssaf_quarter(t) for t in range(0, months, 3)]
+    return np.where(quarterly, months + start // 3, start), np.array(names)
+
+
 def cotisation_items(
     people: Population, accounts: Accounts, paid_share: np.ndarray, timeline: Timeline, rng: np.random.Generator
 ) -> pl.DataFrame:
-    """Contributions by account and period: monthly above ten employees, quarterly below. ``paid_share`` (accounts, T)."""
+    """Contributions by account and period: monthly from ten employees, else quarterly. ``paid_share`` (accounts, T)."""
     due = accounts.due
     quarter_due = due[:, : timeline.months // 3 * 3].reshape(len(due), -1, 3).sum(axis=2)
     m_account, m_month = np.nonzero((due > 0) & accounts.monthly[:, None])
@@ -205,10 +222,8 @@ def cotisation_items(
     back = -np.round(cents[credit] * rng.uniform(0.01, 0.2, len(credit))).astype(np.int64)
     order = np.concatenate([np.arange(len(account)), credit])
     late = np.where(rng.random(len(order)) < LATE_SHARE, rng.integers(28, 75, len(order)), 0)
-    quarterly = ~accounts.monthly[account]
-    label = np.where(quarterly, timeline.months + start // 3, start)
-    names = [urssaf_period(t)[2:] for t in range(timeline.months)]
-    names += [urssaf_quarter(3 * q)[2:] for q in range(timeline.months // 3 + 1)]
+    label, names = period_labels(~accounts.monthly[account], start, timeline)
+    names = np.array([name[2:] for name in names.tolist()])  # this file writes the year on two digits
     values = np.concatenate([cents, back]) / 100
     return pl.DataFrame(
         {
@@ -216,7 +231,7 @@ def cotisation_items(
             "Dep": text_column(accounts.departement, account[order]),
             "Siret": text_column(people.site_siret, accounts.site[account, start][order]),
             "Compte": text_column(accounts.number, account[order]),
-            "periode": text_column(np.array(names), label[order]),
+            "periode": text_column(names, label[order]),
             "mer": pl.Series(["0", "2"], dtype=pl.String).gather((np.arange(len(order)) >= len(account)).astype(int)),
             "enc_direct": np.concatenate([paid, np.zeros(len(credit), dtype=np.int64)]) / 100,
             "cotis_due": values,

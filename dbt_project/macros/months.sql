@@ -86,3 +86,13 @@
 {% macro range_end_date() -%}
     ('{{ var('month_end') }}'::date + interval '1 month')::date
 {%- endmacro %}
+
+{# Last day of the month that comes a number of months after a month. #}
+{% macro month_end_after(column, months) -%}
+    (({{ column }} + interval '{{ months + 1 }} months')::date - 1)
+{%- endmacro %}
+
+{# A company is in the perimeter when it reached ten employees in one of this many months (existing service, March 2026). #}
+{% macro perimeter_months() -%}
+    36
+{%- endmacro %}

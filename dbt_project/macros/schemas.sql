@@ -7,3 +7,12 @@
 {% macro session_settings() -%}
     set local work_mem = '128MB'
 {%- endmacro %}
+
+{# Empties the months of the range, and only those, before they are written again. #}
+{% macro delete_range() -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }} where month between {{ range_start_date() }} and '{{ var('month_end') }}'::date
+    {%- else -%}
+        select 1
+    {%- endif -%}
+{%- endmacro %}

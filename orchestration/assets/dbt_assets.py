@@ -10,7 +10,6 @@ from dagster_dbt import DagsterDbtTranslator, build_dbt_asset_specs
 
 from orchestration import dbt
 from orchestration.instance import Instance
-from orchestration.partitions import MONTHS
 
 OWNER = "team:donnees"
 
@@ -33,18 +32,21 @@ class SchemaTranslator(DagsterDbtTranslator):
 
 
 def specs(group: str, *, tag: str) -> list[dg.AssetSpec]:
-    """Specs of the models and seeds with this tag, partitioned by month.
+    """Specs of the models and seeds with this tag. The months come from the run: a partition for each would cost an event for
+    each table and month of the history, and dbt keeps one table for all months anyway.
 
     What is already published is read to tell what is new; that is a look back in time, not a dependency of the graph.
     """
     made = build_dbt_asset_specs(
-        manifest=dbt.manifest(), dagster_dbt_translator=SchemaTranslator(group), select=f"tag:{tag}"
+        manifest=dbt.manifest(),
+        dagster_dbt_translator=SchemaTranslator(group),
+        select=f"tag:{tag}",
+        exclude=dbt.excluded(tag),
     )
     published = {"month", "detection"}
     return [
         spec.replace_attributes(
             deps=[dep for dep in spec.deps if not (dep.asset_key.path[0] == "publication" and dep.asset_key.path[-1] in published)],
-            partitions_def=MONTHS,
             owners=[OWNER],
             kinds={"dbt", "postgres"},
         )
@@ -65,7 +67,7 @@ def build(
         "month_end": months[-1].isoformat(),
         "simulation": instance.settings.simulation,
     }
-    nodes = dbt.build(instance, select=f"tag:{tag}", variables=variables)
+    nodes = dbt.build(instance, tag=tag, variables=variables)
     tests = sum(node.kind == "test" for node in nodes)
     for node in nodes:
         key = dg.AssetKey([node.schema, node.name])

@@ -7,7 +7,7 @@ import dagster as dg
 from expectations.gates import gate_mart
 from orchestration.assets import dbt_assets
 from orchestration.assets.ingestion import gate_check
-from orchestration.partitions import ONE_RUN, months_of
+from orchestration.partitions import months_of
 from orchestration.resources import Vigie
 
 GROUP = "features"
@@ -19,7 +19,6 @@ _SPECS = dbt_assets.specs(GROUP, tag="features")
 @dg.multi_asset(
     name="features",
     specs=_SPECS,
-    backfill_policy=ONE_RUN,
     check_specs=[dg.AssetCheckSpec("mart", asset=MART, blocking=True, description="Le mart du mois est complet et vraisemblable.")],
 )
 def features(context: dg.AssetExecutionContext, vigie: Vigie) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:

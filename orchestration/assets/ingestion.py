@@ -87,12 +87,12 @@ def _source_asset(contract: Contract) -> dg.AssetsDefinition:
         partitions_def=MONTHS,
         backfill_policy=ONE_RUN,
         kinds={"polars", "postgres"},
-        owners=[contract.owner],
-        tags={"producer": contract.producer, "personal_data": "yes" if contract.personal_data else "no"},
+        owners=["team:donnees"],
+        tags={"producer": contract.name.partition("__")[0], "personal_data": "yes" if contract.personal_data else "no"},
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=contract.max_age_days)),
         description=f"{contract.label}. {contract.description}",
         check_specs=checks,
-        metadata={"contrat": f"expectations/contracts/{contract.name}.yml", "cadence": contract.cadence},
+        metadata={"contrat": f"expectations/contracts/{contract.name}.yml", "cadence": contract.cadence, "producteur": contract.owner},
     )
     def load(context: dg.AssetExecutionContext, vigie: Vigie) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         instance = vigie.instance

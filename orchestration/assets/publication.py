@@ -21,7 +21,6 @@ _SPECS = dbt_assets.specs(GROUP, tag="publication")
 @dg.multi_asset(
     name="candidate",
     specs=_SPECS,
-    backfill_policy=ONE_RUN,
     check_specs=[
         dg.AssetCheckSpec("liste", asset=CANDIDATE, blocking=True, description="La liste candidate est publiable : volume, nouveauté, capacité, raisons.")
     ],

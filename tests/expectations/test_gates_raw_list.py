@@ -43,9 +43,10 @@ create schema raw;
 create schema ingest;
 create table ingest.delivery (
     delivery_id bigint primary key, source text, file_name text, received_on date, lines bigint, loaded bigint,
-    unchanged bigint, rejected bigint, out_of_scope bigint, rows_opened bigint, rows_closed bigint, status text
+    unchanged bigint, rejected bigint, out_of_scope bigint, rows_opened bigint, rows_closed bigint, status text,
+    layout text default 'lues : toutes'
 );
-create table ingest.rejected_row (delivery_id bigint, line bigint, rule text);
+create table ingest.rejected_row (delivery_id bigint, line bigint, kind text, rule text);
 create table raw.essai__debit (
     compte text, siren text, part_eur numeric(18, 2), etat text, libelle text, nom text, date_traitement date,
     _delivery_id bigint not null, _line bigint not null, _known_from date not null,
@@ -63,7 +64,7 @@ insert into raw.essai__debit
 select 'C' || (200 + g), lpad(cast(g as text), 9, '0'), 100 + (g * 41) % 900, 'B', 'débit', 'Y', date '2025-02-10',
     2 + g / 41, g + 1, date '2025-02-20' + 28 * (g / 41), 'infinity'
 from generate_series(1, 80) as g;
-insert into ingest.rejected_row select d, 200 + g, 'date' from generate_series(2, 3) as d, generate_series(1, 4) as g;
+insert into ingest.rejected_row select d, 200 + g, 'rejet', 'date' from generate_series(2, 3) as d, generate_series(1, 4) as g;
 """
 
 LIST = """
@@ -172,7 +173,10 @@ def test_clean_deliveries_pass(raw_url: str, deliveries: list[int]) -> None:
 
 
 RAW_FAULTS = {
-    "a key column empty": ("update raw.essai__debit set compte = null where _delivery_id = 3 and _line = 42", ("compte",)),
+    "a key column empty": (
+        "update raw.essai__debit set compte = null where _delivery_id = 3 and _line = 42",
+        ("compte",),
+    ),
     "a mandatory amount below zero": (
         "update raw.essai__debit set part_eur = -1 where _delivery_id = 3 and _line = 42",
         ("part_eur doit rester dans ses bornes", "[delivery_id 3, line 42"),
@@ -226,7 +230,10 @@ RAW_FAULTS = {
         "delete from ingest.rejected_row where delivery_id = 3 and line = 201",
         ("en quarantaine",),
     ),
-    "a refused delivery": ("update ingest.delivery set status = 'refused' where delivery_id = 3", ("figurer au registre",)),
+    "a refused delivery": (
+        "update ingest.delivery set status = 'refused' where delivery_id = 3",
+        ("figurer au registre",),
+    ),
     "the delivery of another source": (
         "update ingest.delivery set source = 'autre' where delivery_id = 3",
         ("figurer au registre",),
@@ -260,6 +267,27 @@ def test_a_faulty_delivery_is_stopped(raw_url: str, fault: str) -> None:
     statement, fragments = RAW_FAULTS[fault]
     mutate(raw_url, statement)
     assert_closed(gate_raw(raw_url, CONTRACT, [3]), *fragments)
+
+
+def test_a_new_layout_may_correct_every_row_and_is_told(raw_url: str) -> None:
+    """URSSAF added the SIRET to its files in December 2025: every row was rightly corrected by one delivery."""
+    mutate(raw_url, "update ingest.delivery set rows_closed = 180, layout = 'lues : avec siret' where delivery_id = 3")
+    result = gate_raw(raw_url, CONTRACT, [3])
+    assert result.passed
+    assert [failure.column for failure in result.failures] == ["bouleversement_format"]
+
+
+def test_one_bad_line_in_a_small_file_is_not_a_bad_file(raw_url: str) -> None:
+    """A monthly increment of three lines with one reject has a share of 33 %: it was refused, for nothing."""
+    mutate(
+        raw_url,
+        """insert into ingest.delivery values (4, 'essai__debit', 'essai_debit_4.csv', '2025-04-20', 3, 0, 2, 1, 0, 0, 0,
+        'loaded'); insert into ingest.rejected_row values (4, 2, 'rejet', 'date')""",
+    )
+    assert gate_raw(raw_url, INCREMENT, [4]).passed
+    mutate(raw_url, "update ingest.delivery set unchanged = 1, rejected = 2 where delivery_id = 4")
+    mutate(raw_url, "insert into ingest.rejected_row values (4, 3, 'rejet', 'date')")
+    assert_closed(gate_raw(raw_url, INCREMENT, [4]), "part de lignes rejetées")
 
 
 def test_a_first_delivery_that_opens_nothing_is_stopped(raw_url: str) -> None:
@@ -380,7 +408,7 @@ LIST_FAULTS = {
     ),
     "new because the model changed": (
         "update publication.candidate_detection set motif_nouveaute = 'changement_modele' where est_nouvelle_detection",
-        ("première alerte, une aggravation ou un retour",),
+        ("première alerte ou une aggravation",),
     ),
     "new because of a late file": (
         "update publication.candidate_detection set motif_nouveaute = 'livraison_tardive' where est_nouvelle_detection",

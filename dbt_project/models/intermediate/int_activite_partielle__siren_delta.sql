@@ -56,12 +56,15 @@ authorised as (
     select
         requested.siren,
         series.month_index,
-        requested.heures_autorisees
-        * (
-            least(requested.periode_fin, {{ month_last_day('series.month_index') }})
-            - greatest(requested.periode_debut, {{ month_date('series.month_index') }}) + 1
-        )
-        / (requested.periode_fin - requested.periode_debut + 1) as heures,
+        round(
+            requested.heures_autorisees
+            * (
+                least(requested.periode_fin, {{ month_last_day('series.month_index') }})
+                - greatest(requested.periode_debut, {{ month_date('series.month_index') }}) + 1
+            )
+            / (requested.periode_fin - requested.periode_debut + 1),
+            6
+        ) as heures,
         requested.valid_from,
         requested.valid_to
     from requested

@@ -47,8 +47,7 @@ due_by_month as (
     select
         version.siren,
         series.month_index as periode_index,
-        version.cotisation_due_eur
-        / (version.last_period - version.first_period + 1) as due,
+        round(version.cotisation_due_eur / (version.last_period - version.first_period + 1), 6) as due,
         greatest(version.valid_from, series.month_index + 1) as start_month,
         least(version.valid_to, series.month_index + 13) as end_month
     from version_with_siren as version

@@ -14,6 +14,14 @@ effectif as (
 
 ),
 
+-- What is older than the perimeter's window, on every month of the range, can neither open it nor be the last value.
+oldest_period as (
+
+    select min(last_period) - {{ perimeter_months() }} + 1 as periode_index
+    from {{ ref('int_effectif__last_period') }}
+
+),
+
 first_month_of_the_company_file as (
 
     select
@@ -32,6 +40,10 @@ company_version as (
         effectif,
         {{ known_months() }}
     from effectif_ent
+    where
+        {{ month_index('periode') }} >= (select oldest_period.periode_index from oldest_period)
+        and known_from < {{ range_end_date() }}
+        and known_to > {{ range_start_date() }}
 
 ),
 
@@ -43,6 +55,10 @@ establishment_version as (
         effectif,
         {{ known_months() }}
     from effectif
+    where
+        {{ month_index('periode') }} >= (select oldest_period.periode_index from oldest_period)
+        and known_from < {{ range_end_date() }}
+        and known_to > {{ range_start_date() }}
 
 ),
 

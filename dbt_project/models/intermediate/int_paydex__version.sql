@@ -31,7 +31,13 @@ version as (
         and paydex.known_to > {{ range_start_date() }}
         and paydex.date_valeur >= {{ range_start_date() }} - interval '13 months'
 
+),
+
+version_in_the_range as (
+
+    select * from version
+    where {{ touches_range() }}
+
 )
 
-select * from version
-where {{ touches_range() }}
+select * from version_in_the_range

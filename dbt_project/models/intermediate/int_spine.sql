@@ -1,7 +1,5 @@
 {{ config(indexes=[{'columns': ['siren', 'month_index'], 'unique': true}]) }}
 
-{%- set months_of_perimeter = 36 %}
-
 with
 
 version as (
@@ -16,43 +14,9 @@ months as (
 
 ),
 
-effectif_ent as (
-
-    select * from {{ ref('stg_urssaf__effectif_ent') }}
-
-),
-
-effectif as (
-
-    select * from {{ ref('stg_urssaf__effectif') }}
-
-),
-
-period_by_month_of_knowledge as (
-
-    select
-        greatest({{ month_index('known_from') }}, {{ range_first() }}) as month_index,
-        max({{ month_index('periode') }}) as last_period
-    from effectif_ent
-    group by 1
-    union all
-    select
-        greatest({{ month_index('known_from') }}, {{ range_first() }}) as month_index,
-        max({{ month_index('periode') }}) as last_period
-    from effectif
-    where not exists (select 1 from effectif_ent)
-    group by 1
-
-),
-
 last_period_known as (
 
-    select
-        months.month_index,
-        max(max(by_month.last_period)) over (order by months.month_index) as last_period
-    from months
-    left join period_by_month_of_knowledge as by_month using (month_index)
-    group by months.month_index
+    select * from {{ ref('int_effectif__last_period') }}
 
 ),
 
@@ -69,7 +33,7 @@ month_a_period_leaves_the_window as (
         period.periode_index,
         coalesce(min(last_period_known.month_index), 999999) as leaves_at
     from period
-    left join last_period_known on period.periode_index < last_period_known.last_period - {{ months_of_perimeter - 1 }}
+    left join last_period_known on period.periode_index < last_period_known.last_period - {{ perimeter_months() }} + 1
     group by period.periode_index
 
 ),

@@ -1,0 +1,290 @@
+{{ config(indexes=[{'columns': ['siren', 'month_index'], 'unique': true}]) }}
+
+{#- Hours of one full-time month (DGEFP convention). -#}
+{%- set heures_etp = 151.67 -%}
+
+with
+
+spine as (
+
+    select * from {{ ref('int_spine') }}
+
+),
+
+months as (
+
+    select * from {{ ref('int_month') }}
+
+),
+
+freshness as (
+
+    select * from {{ ref('int_source_freshness') }}
+
+),
+
+cotisation as (
+
+    select * from {{ ref('int_cotisation__siren_delta') }}
+
+),
+
+debit as (
+
+    select * from {{ ref('int_debit__siren_delta') }}
+
+),
+
+activite_partielle as (
+
+    select * from {{ ref('int_activite_partielle__siren_delta') }}
+
+),
+
+etablissement as (
+
+    select * from {{ ref('int_etablissement__siren_delta') }}
+
+),
+
+identite as (
+
+    select * from {{ ref('int_identite__siren_month') }}
+
+),
+
+effectif as (
+
+    select * from {{ ref('int_effectif__siren_month') }}
+
+),
+
+dernier_ecart as (
+
+    select * from {{ ref('int_debit__dernier_ecart') }}
+
+),
+
+delai as (
+
+    select * from {{ ref('int_delai__siren_month') }}
+
+),
+
+derniere_ap as (
+
+    select * from {{ ref('int_activite_partielle__derniere') }}
+
+),
+
+procedure_collective as (
+
+    select * from {{ ref('int_procedure__siren_month') }}
+
+),
+
+bilan as (
+
+    select * from {{ ref('int_bilan__siren_month') }}
+
+),
+
+banque_de_france as (
+
+    select * from {{ ref('int_banque_de_france__siren_month') }}
+
+),
+
+paydex as (
+
+    select * from {{ ref('int_paydex__siren_month') }}
+
+),
+
+-- What a source that was never delivered, or is too old, cannot say is null, never zero.
+source_state as (
+
+    select
+        month_index,
+        bool_or(source = 'urssaf__debit' and not en_retard) as debit_frais,
+        bool_or(source = 'urssaf__delai' and derniere_livraison is not null) as delai_connu,
+        bool_or(source = 'urssaf__ccsf' and derniere_livraison is not null) as ccsf_connu,
+        bool_or(source = 'dgefp__consommation_ap' and derniere_livraison is not null) as consommation_connue,
+        bool_or(source = 'dgefp__demande_ap' and derniere_livraison is not null) as demande_connue,
+        bool_or(source = 'inpi__ratio' and derniere_livraison is not null) as bilan_connu,
+        bool_or(source = 'insee__etablissement_historique' and derniere_livraison is not null) as historique_connu
+    from freshness
+    group by month_index
+
+),
+
+-- Deltas add up along the spine: one pass, whatever the number of raw rows.
+cumulated as (
+
+    select
+        spine.siren,
+        spine.month_index,
+        spine.effectif_suffisant,
+        sum(cotisation.due) over so_far as cotisation_12m,
+        sum(cotisation.nb_mois) over so_far as cotisation_nb_mois,
+        sum(debit.part_ouvriere) over so_far as part_ouvriere,
+        sum(debit.part_patronale) over so_far as part_patronale,
+        sum(debit.nb_ecarts) over so_far as nb_ecarts,
+        sum(activite_partielle.heures_consommees) over so_far as heures_consommees,
+        sum(activite_partielle.heures_consommees_3m) over so_far as heures_consommees_3m,
+        sum(activite_partielle.heures_consommees_12m) over so_far as heures_consommees_12m,
+        sum(activite_partielle.heures_autorisees) over so_far as heures_autorisees,
+        sum(etablissement.nb_etablissements) over so_far as nb_etablissements,
+        sum(etablissement.nb_fermetures) over so_far as nb_fermetures,
+        sum(etablissement.nb_connus) over so_far as nb_connus
+    from spine
+    left join cotisation on spine.siren = cotisation.siren and spine.month_index = cotisation.month_index
+    left join debit on spine.siren = debit.siren and spine.month_index = debit.month_index
+    left join activite_partielle
+        on spine.siren = activite_partielle.siren and spine.month_index = activite_partielle.month_index
+    left join etablissement on spine.siren = etablissement.siren and spine.month_index = etablissement.month_index
+    window so_far as (partition by spine.siren order by spine.month_index)
+
+),
+
+level_of_the_month as (
+
+    select
+        cumulated.siren,
+        cumulated.month_index,
+        case
+            when cumulated.cotisation_nb_mois > 0 then round(cumulated.cotisation_12m / cumulated.cotisation_nb_mois, 2)
+        end as cotisation_moyenne,
+        case when source_state.debit_frais then round(coalesce(cumulated.part_ouvriere, 0), 2) end as part_ouvriere,
+        case when source_state.debit_frais then round(coalesce(cumulated.part_patronale, 0), 2) end as part_patronale,
+        case when source_state.debit_frais then coalesce(cumulated.nb_ecarts, 0) end as nb_ecarts_12m,
+        case
+            when source_state.consommation_connue then coalesce(cumulated.heures_consommees, 0) / {{ heures_etp }}
+        end as etp_consomme,
+        case
+            when source_state.consommation_connue then coalesce(cumulated.heures_consommees_3m, 0) / 3 / {{ heures_etp }}
+        end as etp_consomme_3m,
+        case
+            when source_state.consommation_connue then coalesce(cumulated.heures_consommees_12m, 0) / 12 / {{ heures_etp }}
+        end as etp_consomme_12m,
+        case
+            when source_state.demande_connue then coalesce(cumulated.heures_autorisees, 0) / {{ heures_etp }}
+        end as etp_autorise,
+        case when cumulated.nb_connus > 0 then coalesce(cumulated.nb_etablissements, 0) end as nb_etablissements,
+        case when source_state.historique_connu then coalesce(cumulated.nb_fermetures, 0) end as nb_fermetures,
+        source_state.delai_connu,
+        source_state.ccsf_connu,
+        source_state.bilan_connu
+    from cumulated
+    inner join source_state using (month_index)
+    where cumulated.effectif_suffisant
+
+),
+
+company_month as (
+
+    select
+        ----------  ids
+        level.siren,
+        level.month_index,
+        months.month,
+
+        ----------  identity
+        identite.siret_siege,
+        identite.denomination,
+        identite.departement,
+        identite.region,
+        identite.code_commune,
+        identite.libelle_commune,
+        identite.naf,
+        identite.naf_division,
+        identite.naf_section,
+        identite.categorie_juridique,
+        identite.date_creation,
+
+        ----------  status
+        coalesce(procedure_collective.procedure_statut, 'in_bonis') as procedure_statut,
+        procedure_collective.siren is not null as en_procedure,
+        -- Without any news of its establishments, a company is taken as active.
+        coalesce(level.nb_etablissements > 0, true) as est_actif,
+
+        ----------  effectif
+        effectif.effectif::double precision as effectif,
+        (level.month_index - effectif.periode_index)::double precision as effectif_anciennete_mois,
+
+        ----------  dettes sociales
+        level.cotisation_moyenne as cotisation_moyenne_12m_eur,
+        level.part_ouvriere as dette_part_ouvriere_eur,
+        level.part_patronale as dette_part_patronale_eur,
+        level.part_ouvriere + level.part_patronale as dette_eur,
+        case
+            when level.cotisation_moyenne > 0
+                then ((level.part_ouvriere + level.part_patronale) / level.cotisation_moyenne)::double precision
+        end as dette_sur_cotisation,
+        case
+            when level.cotisation_moyenne > 0 then (level.part_ouvriere / level.cotisation_moyenne)::double precision
+        end as dette_ouvriere_sur_cotisation,
+        case
+            when effectif.effectif > 0
+                then ((level.part_ouvriere + level.part_patronale) / effectif.effectif)::double precision
+        end as dette_par_salarie_eur,
+        level.nb_ecarts_12m::double precision as nb_ecarts_12m,
+        (level.month_index - dernier_ecart.premier_mois)::double precision as mois_depuis_dernier_ecart,
+        case when level.delai_connu then coalesce(delai.en_cours, 0)::double precision end as delai_en_cours,
+        case
+            when level.delai_connu and level.cotisation_moyenne > 0
+                then (coalesce(delai.reste_eur, 0) / level.cotisation_moyenne)::double precision
+        end as delai_reste_sur_cotisation,
+        case when level.delai_connu then coalesce(delai.nb_24m, 0)::double precision end as nb_delais_24m,
+        case when level.ccsf_connu then coalesce(delai.ccsf_24m, 0)::double precision end as ccsf_24m,
+
+        ----------  activite partielle
+        level.etp_consomme::double precision as ap_etp_consomme,
+        level.etp_consomme_12m::double precision as ap_etp_consomme_12m,
+        level.etp_autorise::double precision as ap_etp_autorise,
+        case
+            when effectif.effectif > 0 then (level.etp_consomme_3m / effectif.effectif)::double precision
+        end as ap_part_effectif_3m,
+        (level.month_index - derniere_ap.periode_index)::double precision as ap_mois_depuis_derniere,
+
+        ----------  retards de paiement
+        paydex.nb_jours::double precision as paydex_jours,
+
+        ----------  comptes
+        bilan.bilan_anciennete_mois::double precision as bilan_anciennete_mois,
+        bilan.ca_evolution,
+        bilan.marge_ebe,
+        bilan.resultat_net_sur_ca,
+        bilan.autonomie_financiere,
+        bilan.taux_d_endettement,
+        bilan.ratio_de_liquidite,
+        bilan.caf_sur_ca,
+        bilan.couverture_des_interets,
+        bilan.credit_fournisseurs_jours,
+        bilan.poids_bfr_exploitation_sur_ca,
+        case when level.bilan_connu then (bilan.siren is null)::integer::double precision end as bilans_manquants,
+        banque_de_france.poids_frng as bdf_poids_frng,
+        banque_de_france.poids_dettes_fiscales_sociales as bdf_poids_dettes_fiscales_sociales,
+
+        ----------  contexte
+        (level.month_index - {{ month_index('identite.date_creation') }})::double precision as age_mois,
+        level.nb_etablissements::double precision as nb_etablissements,
+        level.nb_fermetures::double precision as etablissements_fermes_12m
+    from level_of_the_month as level
+    inner join months on level.month_index = months.month_index
+    inner join identite on level.siren = identite.siren and level.month_index = identite.month_index
+    left join effectif on level.siren = effectif.siren and level.month_index = effectif.month_index
+    left join dernier_ecart on level.siren = dernier_ecart.siren and level.month_index = dernier_ecart.month_index
+    left join delai on level.siren = delai.siren and level.month_index = delai.month_index
+    left join derniere_ap on level.siren = derniere_ap.siren and level.month_index = derniere_ap.month_index
+    left join procedure_collective
+        on level.siren = procedure_collective.siren and level.month_index = procedure_collective.month_index
+    left join bilan on level.siren = bilan.siren and level.month_index = bilan.month_index
+    left join banque_de_france
+        on level.siren = banque_de_france.siren and level.month_index = banque_de_france.month_index
+    left join paydex on level.siren = paydex.siren and level.month_index = paydex.month_index
+    where identite.motif_exclusion is null
+
+)
+
+select * from company_month

@@ -1,0 +1,302 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        full_refresh=false,
+        on_schema_change='fail',
+        pre_hook=["{{ session_settings() }}", "{{ delete_range() }}"],
+        indexes=[
+            {'columns': ['siren', 'month'], 'unique': true},
+            {'columns': ['month']},
+        ],
+    )
+}}
+
+{#- Weight of the whole economy in a division's failure rate, in company-months (50 companies over 24 months). -#}
+{%- set prior_weight = 1200 -%}
+
+with
+
+company_month as (
+
+    select * from {{ ref('int_company_month') }}
+
+),
+
+month_of_the_range as (
+
+    select
+        *,
+        est_actif and not en_procedure as a_risque,
+        case
+            when effectif < 10 then '0-9'
+            when effectif < 20 then '10-19'
+            when effectif < 50 then '20-49'
+            when effectif < 100 then '50-99'
+            when effectif < 250 then '100-249'
+            when effectif >= 250 then '250+'
+        end as tranche_effectif,
+        true as is_in_range
+    from company_month
+
+),
+
+{% set remembered = [
+    'effectif', 'cotisation_moyenne_12m_eur', 'dette_eur', 'dette_sur_cotisation', 'paydex_jours',
+    'naf_division', 'a_risque', 'en_procedure',
+] %}
+
+month_seen as (
+
+    select
+        siren,
+        month_index,
+        {{ remembered | join(', ') }},
+        is_in_range
+    from month_of_the_range
+    {% if is_incremental() %}
+    -- The months before the range were computed with what was known then: they are read back, never computed again.
+    union all
+    select
+        siren,
+        {{ month_index('month') }} as month_index,
+        {{ remembered | join(', ') }},
+        false as is_in_range
+    from {{ this }}
+    where
+        month < {{ range_start_date() }}
+        and month >= {{ range_start_date() }} - interval '25 months'
+    {% endif %}
+
+),
+
+past_of_a_month as (
+
+    select
+        siren,
+        month_index,
+        is_in_range,
+        naf_division,
+        en_procedure,
+        bool_or(a_risque) over (by_company range between 1 preceding and 1 preceding) as a_risque_lag_1m,
+        max(effectif) over (by_company range between 6 preceding and 6 preceding) as effectif_lag_6m,
+        max(effectif) over (by_company range between 12 preceding and 12 preceding) as effectif_lag_12m,
+        max(effectif) over (by_company range between 24 preceding and 24 preceding) as effectif_lag_24m,
+        max(cotisation_moyenne_12m_eur) over (by_company range between 12 preceding and 12 preceding) as cotisation_lag_12m,
+        max(dette_sur_cotisation) over (by_company range between 3 preceding and 3 preceding) as dette_lag_3m,
+        max(dette_sur_cotisation) over (by_company range between 6 preceding and 6 preceding) as dette_lag_6m,
+        max(dette_sur_cotisation) over (by_company range between 12 preceding and 12 preceding) as dette_lag_12m,
+        sum((dette_eur > 0)::integer) over (by_company range between 11 preceding and current row) as nb_mois_dette_12m,
+        sum((dette_eur > 0)::integer) over (by_company range between 23 preceding and current row) as nb_mois_dette_24m,
+        avg(paydex_jours) over (by_company range between 5 preceding and current row) as paydex_moyenne_6m,
+        max(paydex_jours) over (by_company range between 12 preceding and 12 preceding) as paydex_lag_12m
+    from month_seen
+    window by_company as (partition by siren order by month_index)
+
+),
+
+-- Entries in procedure of the last 24 months, from the frozen statuses: nothing later can change them.
+entries_in_procedure as (
+
+    select
+        coalesce(naf_division, '') as naf_division,
+        month_index,
+        sum((a_risque_lag_1m)::integer) as nb_suivies,
+        sum((a_risque_lag_1m and en_procedure)::integer) as nb_entrees
+    from past_of_a_month
+    group by 1, 2
+
+),
+
+entries_over_24_months as (
+
+    select
+        naf_division,
+        month_index,
+        sum(nb_suivies) over by_division as nb_suivies,
+        sum(nb_entrees) over by_division as nb_entrees,
+        sum(nb_suivies) over all_divisions as nb_suivies_toutes,
+        sum(nb_entrees) over all_divisions as nb_entrees_toutes
+    from entries_in_procedure
+    window
+        by_division as (partition by naf_division order by month_index range between 23 preceding and current row),
+        all_divisions as (order by month_index range between 23 preceding and current row)
+
+),
+
+failure_rate_of_the_sector as (
+
+    select
+        naf_division,
+        month_index,
+        case
+            when nb_suivies_toutes > 0
+                then
+                    12.0
+                    * (coalesce(nb_entrees, 0) + {{ prior_weight }}.0 * nb_entrees_toutes / nb_suivies_toutes)
+                    / (coalesce(nb_suivies, 0) + {{ prior_weight }})
+        end as taux
+    from entries_over_24_months
+
+),
+
+month_with_its_past as (
+
+    select
+        level.*,
+        level.effectif / nullif(past.effectif_lag_6m, 0) - 1 as effectif_evolution_6m,
+        level.effectif / nullif(past.effectif_lag_12m, 0) - 1 as effectif_evolution_12m,
+        level.effectif / nullif(past.effectif_lag_24m, 0) - 1 as effectif_evolution_24m,
+        case
+            when past.cotisation_lag_12m > 0
+                then (level.cotisation_moyenne_12m_eur / past.cotisation_lag_12m)::double precision - 1
+        end as cotisation_evolution_12m,
+        past.dette_lag_3m as dette_sur_cotisation_lag_3m,
+        past.dette_lag_6m as dette_sur_cotisation_lag_6m,
+        past.dette_lag_12m as dette_sur_cotisation_lag_12m,
+        level.dette_sur_cotisation - past.dette_lag_3m as dette_variation_3m,
+        level.dette_sur_cotisation - past.dette_lag_6m as dette_variation_6m,
+        level.dette_sur_cotisation - past.dette_lag_12m as dette_variation_12m,
+        past.nb_mois_dette_12m::double precision as nb_mois_dette_12m,
+        past.nb_mois_dette_24m::double precision as nb_mois_dette_24m,
+        case when level.paydex_jours is not null then past.paydex_moyenne_6m end as paydex_moyenne_6m,
+        level.paydex_jours - past.paydex_lag_12m as paydex_variation_12m,
+        sector.taux::double precision as secteur_taux_defaillance_24m
+    from month_of_the_range as level
+    inner join past_of_a_month as past
+        on level.siren = past.siren and level.month_index = past.month_index and past.is_in_range
+    left join failure_rate_of_the_sector as sector
+        on coalesce(level.naf_division, '') = sector.naf_division and level.month_index = sector.month_index
+
+),
+
+median_of_the_peers as (
+
+    select
+        month_index,
+        naf_section,
+        tranche_effectif,
+        percentile_cont(0.5) within group (order by dette_sur_cotisation) as dette_sur_cotisation,
+        percentile_cont(0.5) within group (order by marge_ebe) as marge_ebe,
+        percentile_cont(0.5) within group (order by effectif_evolution_12m) as effectif_evolution_12m
+    from month_with_its_past
+    group by month_index, naf_section, tranche_effectif
+
+),
+
+month_against_its_peers as (
+
+    select
+        level.*,
+        level.dette_sur_cotisation - peers.dette_sur_cotisation as dette_sur_cotisation_ecart_secteur,
+        level.marge_ebe - peers.marge_ebe as marge_ebe_ecart_secteur,
+        level.effectif_evolution_12m - peers.effectif_evolution_12m as effectif_evolution_12m_ecart_secteur
+    from month_with_its_past as level
+    left join median_of_the_peers as peers
+        on
+            level.month_index = peers.month_index
+            and level.naf_section = peers.naf_section
+            and level.tranche_effectif = peers.tranche_effectif
+
+),
+
+company_month_features as (
+
+    select
+        ----------  ids
+        siren,
+        month,
+
+        ----------  identity
+        siret_siege,
+        denomination,
+        departement,
+        region,
+        code_commune,
+        libelle_commune,
+        naf,
+        naf_division,
+        naf_section,
+        categorie_juridique,
+        date_creation,
+        tranche_effectif,
+
+        ----------  status
+        est_actif,
+        procedure_statut,
+        en_procedure,
+        a_risque,
+
+        ----------  effectif
+        effectif,
+        effectif_anciennete_mois,
+        effectif_evolution_6m,
+        effectif_evolution_12m,
+        effectif_evolution_24m,
+        effectif_evolution_12m_ecart_secteur,
+
+        ----------  dettes sociales
+        cotisation_moyenne_12m_eur::numeric(18, 2) as cotisation_moyenne_12m_eur,
+        cotisation_evolution_12m,
+        dette_part_ouvriere_eur::numeric(18, 2) as dette_part_ouvriere_eur,
+        dette_part_patronale_eur::numeric(18, 2) as dette_part_patronale_eur,
+        dette_eur::numeric(18, 2) as dette_eur,
+        dette_sur_cotisation,
+        dette_ouvriere_sur_cotisation,
+        dette_par_salarie_eur,
+        dette_sur_cotisation_lag_3m,
+        dette_sur_cotisation_lag_6m,
+        dette_sur_cotisation_lag_12m,
+        dette_variation_3m,
+        dette_variation_6m,
+        dette_variation_12m,
+        dette_sur_cotisation_ecart_secteur,
+        nb_mois_dette_12m,
+        nb_mois_dette_24m,
+        nb_ecarts_12m,
+        mois_depuis_dernier_ecart,
+        delai_en_cours,
+        delai_reste_sur_cotisation,
+        nb_delais_24m,
+        ccsf_24m,
+
+        ----------  activite partielle
+        ap_etp_consomme,
+        ap_etp_consomme_12m,
+        ap_etp_autorise,
+        ap_part_effectif_3m,
+        ap_mois_depuis_derniere,
+
+        ----------  retards de paiement
+        paydex_jours,
+        paydex_moyenne_6m,
+        paydex_variation_12m,
+
+        ----------  comptes
+        bilan_anciennete_mois,
+        ca_evolution,
+        marge_ebe,
+        marge_ebe_ecart_secteur,
+        resultat_net_sur_ca,
+        autonomie_financiere,
+        taux_d_endettement,
+        ratio_de_liquidite,
+        caf_sur_ca,
+        couverture_des_interets,
+        credit_fournisseurs_jours,
+        poids_bfr_exploitation_sur_ca,
+        bilans_manquants,
+        bdf_poids_frng,
+        bdf_poids_dettes_fiscales_sociales,
+
+        ----------  contexte
+        age_mois,
+        nb_etablissements,
+        etablissements_fermes_12m,
+        secteur_taux_defaillance_24m
+
+    from month_against_its_peers
+
+)
+
+select * from company_month_features

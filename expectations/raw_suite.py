@@ -1,0 +1,268 @@
+"""Gate 1, deliveries: what must be true of the rows of a delivery (from the contract) and of its accounting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from expectations.checks import (
+    ENOUGH_ROWS,
+    SMALL_COUNT,
+    Check,
+    Suite,
+    at_least,
+    between,
+    identifier,
+    in_set,
+    matches,
+    measured,
+    not_null,
+    readable,
+)
+from expectations.contract import Column, Contract
+
+VOLUME_BOUNDS = (0.7, 1.5)  # a monthly stock moves by a few percent; half a file and a doubled file must both be out
+INCREMENT_BOUNDS = (0.2, 5.0)  # increments follow the calendar of the producer: warn only
+FEW_REJECTS = 3  # in a small file a bad line or two exceeds any share; never more than half of the lines though
+CHURN_LIMIT = 0.5  # half of what was known closed by one delivery = wrong unit, wrong file or half a file
+SCALE_BOUNDS = (0.1, 10.0)  # geometric mean; euros read as cents move it by 100
+
+
+def raw_suites(contract: Contract, delivery_ids: Sequence[int]) -> tuple[Suite, ...]:
+    """Suites of the deliveries `delivery_ids` of one source, generated from its contract.
+
+    Raises ValueError when no delivery is given: nothing to check is not the same as checked.
+    """
+    if not delivery_ids:
+        raise ValueError("aucune livraison à contrôler")
+    name = identifier(contract.name)
+    ids = ", ".join(str(int(item)) for item in delivery_ids)
+    subject = f"raw.{name}, livraison{'s' if len(delivery_ids) > 1 else ''} {ids}"
+    rows = Suite(
+        subject,
+        f"select * from raw.{name} where _delivery_id in ({ids})",
+        tuple(_contract_checks(contract)),
+        identifiers=("_delivery_id", "_line"),
+    )
+    return rows, _delivery_suite(contract, ids, subject)
+
+
+def _contract_checks(contract: Contract) -> list[Check]:
+    """Checks of the columns, each derived from the contract, then those of the version clock."""
+    checks: list[Check] = []
+    for column in contract.columns:
+        checks += _column_checks(column, is_key=column.name in contract.key)
+    checks += [not_null(name) for name in ("_delivery_id", "_line", "_known_from", "_known_to")]
+    checks += [between("_line", 1), at_least("_known_to", "_known_from")]
+    return checks
+
+
+def _column_checks(column: Column, *, is_key: bool) -> list[Check]:
+    shows = not column.personal_data
+    checks: list[Check] = []
+    if not column.storage_nullable or is_key:
+        checks.append(not_null(column.name, shows_values=shows))
+    if column.type == "siren":
+        checks.append(matches(column.name, "^[0-9]{9}$", "neuf chiffres"))
+    if column.type == "siret":
+        checks.append(matches(column.name, "^[0-9A-Z]{14}$", "quatorze caractères"))
+    if column.min is not None or column.max is not None:
+        checks.append(between(column.name, _bound(column.min), _bound(column.max), shows_values=shows))
+    if column.allowed:
+        allowed = [int(value) for value in column.allowed] if column.type == "integer" else column.allowed
+        checks.append(in_set(column.name, allowed, shows_values=shows))
+    elif column.type == "text":
+        checks.append(readable(column.name, shows_values=shows))
+    return checks
+
+
+def _bound(value: Any) -> Any:
+    """Bound as Great Expectations takes it: numbers as float or int, dates as ISO text."""
+    if value is None or isinstance(value, (int, float)):
+        return value
+    return value.isoformat() if isinstance(value, date) else float(value)
+
+
+def _delivery_suite(contract: Contract, ids: str, subject: str) -> Suite:
+    """Accounting of the deliveries against the ledger, the quarantine, the table and the deliveries before."""
+    name = identifier(contract.name)
+    is_stock = contract.mode == "snapshot"
+    amounts = [identifier(column.name) for column in contract.columns if column.name.endswith("_eur")]
+    parts = [
+        _reject_measures(contract.max_reject_share),
+        _accounting_measures(name, ids),
+        _version_measures(name, ids, [identifier(column) for column in contract.key]),
+        _volume_measures(is_stock, contract.volume.min_share_of_previous),
+        *([_churn_measures(name)] if is_stock else []),
+        *[_amount_scale_measures(name, ids, column) for column in amounts],
+    ]
+    query = f"""
+with livraison as (select * from ingest.delivery where delivery_id in ({ids})),
+historique as (
+    select
+        received_on,
+        sum(lines) as lignes,
+        sum(rows_opened) as ouvertes,
+        bool_or(delivery_id in ({ids})) as controlee,
+        row_number() over (order by received_on) as numero
+    from ingest.delivery
+    where
+        source = '{name}'
+        and status = 'loaded'
+        and received_on <= (select max(l.received_on) from livraison as l)
+    group by received_on
+)
+{" union all ".join(parts)}
+"""
+    checks = [
+        measured("livraison_connue", "chaque livraison doit figurer au registre pour cette source"),
+        measured("part_rejets", "la part de lignes rejetées doit rester sous le seuil du contrat"),
+        measured("comptes_justes", "les lignes du fichier doivent toutes être comptées"),
+        measured("quarantaine_complete", "chaque ligne rejetée ou hors périmètre doit être en quarantaine"),
+        measured("versions_chargees", "la table doit contenir les versions ouvertes selon le registre"),
+        measured("premiere_livraison", "la première livraison d'une source doit ouvrir des lignes"),
+        measured("version_ouverte_unique", "une seule version ouverte par clé du contrat"),
+        measured("connu_avant_reception", "une ligne ne peut pas être connue après la réception de sa livraison"),
+        measured(
+            "volume",
+            "le nombre de lignes doit rester proche de celui de la livraison précédente",
+            "critical" if is_stock else "warning",
+        ),
+    ]
+    if is_stock:
+        label = "une livraison ne doit pas remplacer la majeure partie du connu"
+        checks.append(measured("bouleversement", label))
+        checks.append(measured("bouleversement_format", f"{label} (le format a changé)", "warning"))
+    if amounts:
+        checks.append(measured("echelle", "les montants doivent garder l'échelle des livraisons précédentes"))
+    return Suite(subject, query, tuple(checks), materialised=True)
+
+
+def _reject_measures(max_reject_share: float) -> str:
+    return f"""
+select
+    'part_rejets' as controle,
+    concat('livraison ', delivery_id, ' (', file_name, ')') as ou,
+    cast(case when lines > 0 then cast(rejected as numeric) / lines else 0 end as double precision) as observe,
+    cast(null as double precision) as minimum,
+    cast(least(0.5, greatest({float(max_reject_share)!r}, {FEW_REJECTS}.0 / greatest(lines, 1))) as double precision) as maximum
+from livraison
+"""
+
+
+def _accounting_measures(name: str, ids: str) -> str:
+    expected = len(set(ids.split(", ")))
+    return f"""
+select 'livraison_connue', 'livraisons de {name}', count(*), {expected}, {expected} from livraison
+where source = '{name}' and status in ('loaded', 'identical')
+union all
+select 'comptes_justes', concat('livraison ', delivery_id),
+    loaded + unchanged + rejected + out_of_scope, lines, lines
+from livraison
+union all
+select 'quarantaine_complete', concat('livraison ', l.delivery_id, ', ', m.sorte),
+    (select count(*) from ingest.rejected_row as r where r.delivery_id = l.delivery_id and r.kind = m.sorte),
+    m.nombre, m.nombre
+from livraison as l
+cross join lateral (values ('rejet', l.rejected), ('hors_perimetre', l.out_of_scope)) as m (sorte, nombre)
+where l.status <> 'identical'
+union all
+select 'versions_chargees', concat('livraison ', l.delivery_id),
+    coalesce(t.nombre, 0), l.rows_opened, l.rows_opened
+from livraison as l
+left join (
+    select _delivery_id, count(*) as nombre from raw.{name} where _delivery_id in ({ids}) group by _delivery_id
+) as t on t._delivery_id = l.delivery_id
+union all
+select 'premiere_livraison', concat('reçue le ', received_on), ouvertes, 1, null
+from historique
+where numero = 1 and controlee
+"""
+
+
+def _version_measures(name: str, ids: str, key: Sequence[str]) -> str:
+    columns = ", ".join(key)
+    return f"""
+select 'version_ouverte_unique', 'clés ({columns}) en double', count(*), 0, 0
+from (
+    select 1 from raw.{name} where _known_to = 'infinity'
+    group by {columns}
+    having count(*) > 1 and bool_or(_delivery_id in ({ids}))
+) as doublon
+union all
+select 'connu_avant_reception', 'lignes connues trop tard', count(*), 0, 0
+from raw.{name} as t
+inner join livraison as l on l.delivery_id = t._delivery_id
+where t._known_from > l.received_on
+"""
+
+
+def _volume_measures(is_stock: bool, contract_share: float) -> str:
+    """Lines of a day's files against the delivery before (stock) or the median of the increments before (at least 2).
+
+    A contract that allows less than half, or asks for more than our bound, is followed.
+    """
+    bounds = INCREMENT_BOUNDS
+    if is_stock:
+        reference = "lag(lignes) over (order by numero)"
+        low, high = VOLUME_BOUNDS
+        bounds = (contract_share if contract_share < 0.5 else max(contract_share, low), high)
+    else:
+        reference = """(
+            select case when count(*) >= 2 then percentile_cont(0.5) within group (order by p.lignes) end
+            from historique as p where p.numero > 1 and p.numero < h.numero
+        )"""
+    return f"""
+select 'volume', concat('reçue le ', received_on), lignes, reference * {bounds[0]}, reference * {bounds[1]}
+from (select h.*, {reference} as reference from historique as h) as compare
+where controlee and reference >= {SMALL_COUNT}
+"""
+
+
+def _churn_measures(name: str) -> str:
+    """Share of what was open before that these deliveries closed.
+
+    A new layout may rightly correct every row (a column that was not delivered before): it is told apart, as a warning.
+    """
+    return f"""
+select
+    case
+        when (select min(l.layout) from livraison as l) is not distinct from (
+            select d.layout from ingest.delivery as d
+            where
+                d.source = '{name}'
+                and d.status = 'loaded'
+                and d.delivery_id < (select min(l.delivery_id) from livraison as l)
+            order by d.delivery_id desc limit 1
+        ) then 'bouleversement'
+        else 'bouleversement_format'
+    end,
+    'part des lignes connues fermées', cast(fermees as double precision) / avant, null, {CHURN_LIMIT}
+from (
+    select
+        (select sum(rows_closed) from livraison) as fermees,
+        (select count(*) from raw.{name} where _known_to = 'infinity')
+        - (select sum(rows_opened) from livraison) + (select sum(rows_closed) from livraison) as avant
+) as bilan
+where avant >= {SMALL_COUNT}
+"""
+
+
+def _amount_scale_measures(name: str, ids: str, column: str) -> str:
+    """Geometric mean of the positive amounts of these deliveries over that of the rows known before."""
+    low, high = SCALE_BOUNDS
+    logarithm = f"ln(cast({column} as double precision))"
+    return f"""
+select 'echelle', '{column}', exp(recent - ancien), {low}, {high}
+from (
+    select
+        avg({logarithm}) filter (where _delivery_id in ({ids})) as recent,
+        avg({logarithm}) filter (where _delivery_id not in ({ids})) as ancien,
+        count(*) filter (where _delivery_id in ({ids})) as nombre,
+        count(*) filter (where _delivery_id not in ({ids})) as nombre_ancien
+    from raw.{name}
+    where {column} > 0
+) as echelle_{column}
+where nombre >= {ENOUGH_ROWS} and nombre_ancien >= {ENOUGH_ROWS}
+"""

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from models_ml.card import render
+from models_ml.explain import french_number
+from models_ml.train import TrainedModel
+
+
+def test_every_figure_of_the_card_comes_from_the_run(trained: TrainedModel) -> None:
+    """A card typed by hand kept the metrics of 2021 for 27 months (model.md 2)."""
+    card = render(trained)
+    for horizon in ("12", "18", "24"):
+        auc = trained.metrics[horizon]["auc"]
+        shown = f"{french_number(auc['valeur'], 3)} [{french_number(auc['bas'], 3)} ; {french_number(auc['haut'], 3)}]"
+        assert shown in card
+    assert trained.model_id in card
+    assert french_number(trained.trained_on["observations"]) in card
+    changed = {**trained.metrics, "18": {**trained.metrics["18"], "auc": {"valeur": 0.123, "bas": 0.1, "haut": 0.2}}}
+    assert "0,123 [0,100 ; 0,200]" in render(trained, changed)
+
+
+def test_the_card_says_who_decides_and_where_the_model_stops(trained: TrainedModel) -> None:
+    card = render(trained)
+    assert "La décision appartient à un agent" in card
+    assert "## Limites" in card
+    assert "embargo de 25 mois" in card
+
+
+def test_a_simulated_model_says_so_and_a_real_one_does_not(trained: TrainedModel) -> None:
+    assert "SIMULATION" in render(trained, simulation=True)
+    assert "SIMULATION" not in render(trained)
+
+
+def test_probabilities_out_of_level_are_admitted(trained: TrainedModel) -> None:
+    entry = {**trained.metrics["18"], "observe_sur_attendu": {"valeur": 0.6, "bas": 0.5, "haut": 0.7}}
+    assert "À 18 mois, les probabilités sont surestimées" in render(trained, {**trained.metrics, "18": entry})
+    entry = {**entry, "observe_sur_attendu": {"valeur": 1.0, "bas": 0.95, "haut": 1.05}}
+    assert "À 18 mois, les probabilités sont" not in render(trained, {**trained.metrics, "18": entry})
+
+
+def test_a_model_without_validation_promises_nothing(trained: TrainedModel) -> None:
+    card = render(replace(trained, metrics={}, thresholds=None, validation={}))
+    assert "Non mesurée" in card
+    assert "Seuil" not in card.replace("seuils", "")

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import average_precision_score, brier_score_loss, fbeta_score, roc_auc_score
+
+from models_ml.evaluate import Slice, best_thresholds, evaluate
+
+
+def frames(
+    p: np.ndarray, y: list[int | None] | np.ndarray, entity: list[str] | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Scores and outcomes at 18 months, all in one month unless entities repeat."""
+    names = entity or [f"E{i:05d}" for i in range(len(p))]
+    seen: dict[str, int] = {}
+    periods = []
+    for name in names:
+        seen[name] = seen.get(name, -1) + 1
+        periods.append(date(2020 + seen[name] // 12, seen[name] % 12 + 1, 1))
+    key = {"entity": names, "period": periods}
+    return pl.DataFrame({**key, "p18": p}), pl.DataFrame({**key, "defaillance_18m": pl.Series(y, dtype=pl.Int8)})
+
+
+@pytest.fixture
+def noisy() -> tuple[np.ndarray, np.ndarray]:
+    """2,000 calibrated probabilities with many ties, and their outcomes."""
+    rng = np.random.default_rng(3)
+    p = np.round(rng.beta(0.6, 6, 2000), 2) * 0.9 + 0.01
+    return p, (rng.random(2000) < p).astype(int)
+
+
+def test_metrics_agree_with_scikit_learn_ties_included(noisy: tuple[np.ndarray, np.ndarray]) -> None:
+    """Ties cut by row order gave another AUC on each sort."""
+    p, y = noisy
+    result = evaluate(*frames(p, y), [18], bootstrap=0)["18"]
+    assert result["auc"]["valeur"] == pytest.approx(roc_auc_score(y, p))
+    assert result["ap"]["valeur"] == pytest.approx(average_precision_score(y, p))
+    assert result["brier"]["valeur"] == pytest.approx(brier_score_loss(y, p))
+    assert result["observe_sur_attendu"]["valeur"] == pytest.approx(y.sum() / p.sum())
+    assert 0.8 < result["pente"]["valeur"] < 1.2
+    assert result["ece10"]["valeur"] < 0.03
+
+
+def test_bold_probabilities_have_a_slope_below_one(noisy: tuple[np.ndarray, np.ndarray]) -> None:
+    p, y = noisy
+    logit = np.log(p / (1 - p))
+    bold = 1 / (1 + np.exp(-2 * logit))
+    slope, honest = (evaluate(*frames(q, y), [18], bootstrap=0)["18"]["pente"]["valeur"] for q in (bold, p))
+    assert slope == pytest.approx(honest / 2, rel=1e-3)
+
+
+def test_an_open_window_is_left_out_and_not_a_survivor() -> None:
+    """Open windows counted as 0 hide the last failures and flatter nothing but the prevalence (model.md 1.1)."""
+    p = np.array([0.9, 0.8, 0.1, 0.2])
+    result = evaluate(*frames(p, [1, None, 0, None]), [18], bootstrap=0)["18"]
+    assert (result["lignes"], result["defaillances"]) == (2, 1)
+    assert result["auc"]["valeur"] == 1.0
+
+
+def test_a_horizon_without_event_has_counts_only() -> None:
+    result = evaluate(*frames(np.array([0.1, 0.2]), [0, 0]), [18], bootstrap=5)["18"]
+    assert result["lignes"] == 2
+    assert "auc" not in result
+
+
+def test_intervals_draw_companies_and_not_rows(noisy: tuple[np.ndarray, np.ndarray]) -> None:
+    """Twelve identical months of a company are one company: drawing rows would make the interval 3.5 times too narrow."""
+    p, y = noisy
+    once = evaluate(*frames(p, y), [18], bootstrap=200)["18"]["auc"]
+    names = [f"E{i:05d}" for i in range(len(p)) for _ in range(12)]
+    repeated = evaluate(*frames(np.repeat(p, 12), np.repeat(y, 12), names), [18], bootstrap=200)["18"]["auc"]
+    assert repeated["valeur"] == pytest.approx(once["valeur"])
+    assert repeated["haut"] - repeated["bas"] == pytest.approx(once["haut"] - once["bas"], rel=0.25)
+    assert once["bas"] < once["valeur"] < once["haut"]
+
+
+def test_the_same_seed_gives_the_same_intervals_whatever_the_row_order(noisy: tuple[np.ndarray, np.ndarray]) -> None:
+    scores, outcomes = frames(*noisy)
+    first = evaluate(scores, outcomes, [18], bootstrap=10, seed=4, thresholds={"f1": 0.3, "f2": 0.1})
+    second = evaluate(
+        scores.reverse(),
+        outcomes.sample(fraction=1, shuffle=True, seed=1),
+        [18],
+        bootstrap=10,
+        seed=4,
+        thresholds={"f1": 0.3, "f2": 0.1},
+    )
+    assert first == second
+
+
+def test_precision_and_recall_at_a_threshold_and_at_the_top() -> None:
+    p = np.linspace(0.99, 0.01, 100)
+    y = np.array([1] * 4 + [0] * 96)
+    result = evaluate(*frames(p, y), [18], bootstrap=0, thresholds={"f1": p[1], "f2": p[7]})["18"]
+    assert result["precision_seuil_f1"]["valeur"] == 1.0
+    assert result["rappel_seuil_f1"]["valeur"] == 0.5
+    assert result["precision_seuil_f2"]["valeur"] == 0.5
+    assert result["precision_part_5%"]["valeur"] == 0.8
+    assert result["precision_premiers_20"]["valeur"] == 0.2
+    assert result["rappel_premiers_20"]["valeur"] == 1.0
+
+
+def test_the_first_places_are_counted_in_each_month() -> None:
+    """A capacity is per month: the 20 highest of the whole slice may all be of one month."""
+    p = np.concatenate([np.linspace(0.9, 0.5, 30), np.linspace(0.4, 0.1, 30)])
+    y = np.zeros(60, dtype=int)
+    y[30:40] = 1
+    key = {"entity": [f"E{i}" for i in range(60)], "period": [date(2020, 1, 1)] * 30 + [date(2020, 2, 1)] * 30}
+    result = evaluate(pl.DataFrame({**key, "p18": p}), pl.DataFrame({**key, "defaillance_18m": y}), [18], bootstrap=0)[
+        "18"
+    ]
+    assert result["rappel_premiers_20"]["valeur"] == 1.0
+    assert result["precision_premiers_20"]["valeur"] == 10 / 40
+
+
+def test_thresholds_are_the_exact_argmax_and_red_is_above_orange(noisy: tuple[np.ndarray, np.ndarray]) -> None:
+    p, y = noisy
+    found = best_thresholds(*frames(p, y))
+    levels = np.unique(p)
+    assert found["f1"] == max(reversed(levels), key=lambda t: fbeta_score(y, p >= t, beta=0.5))
+    assert found["f2"] == max(reversed(levels), key=lambda t: fbeta_score(y, p >= t, beta=2))
+    assert found["f1"] > found["f2"]
+
+
+def test_red_stays_above_orange_when_one_level_is_best_for_both() -> None:
+    p = np.array([0.9, 0.5, 0.5, 0.1, 0.05, 0.01])
+    found = best_thresholds(*frames(p, [1, 1, 1, 0, 0, 0]))
+    assert found["f1"] > found["f2"]
+    with pytest.raises(ValueError, match="distincts"):
+        best_thresholds(*frames(np.array([0.2, 0.2]), [1, 0]))
+
+
+def test_companies_seen_counts_companies_and_the_months_won() -> None:
+    """A row-level recall counts a company up to 18 times and says nothing of how early it was seen (model.md 2)."""
+    month = [date(2020, m, 1) for m in range(1, 7)]
+    rows = [("A", m, p, 1, date(2020, 10, 5)) for m, p in zip(month, (0.1, 0.1, 0.6, 0.1, 0.7, 0.8), strict=True)]
+    rows += [("B", m, 0.1, 1, date(2020, 12, 1)) for m in month] + [("C", m, 0.9, 0, None) for m in month]
+    names = ["entity", "period", "p18", "defaillance_18m", "event_period"]
+    frame = pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
+    result = evaluate(frame.select(names[:3]), frame.drop("p18"), [18], bootstrap=20, thresholds={"f1": 0.5})["18"]
+    seen = result["entreprises_vues"]["f1"]
+    assert seen["entreprises"] == 2
+    assert seen["rappel"]["valeur"] == 0.5
+    assert seen["avance_mediane_mois"]["valeur"] == 7
+
+
+def test_a_slice_is_sorted_downwards(noisy: tuple[np.ndarray, np.ndarray]) -> None:
+    scores, outcomes = frames(*noisy)
+    part = Slice.of(scores.join(outcomes, on=["entity", "period"]), "p18", "defaillance_18m")
+    assert (np.diff(part.p) <= 0).all()
+    assert part.entity.max() == 1999

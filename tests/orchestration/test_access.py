@@ -1,0 +1,141 @@
+"""Promise 5: nobody sees more than their habilitation, enforced by PostgreSQL. Tested through sessions of each role."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import date
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from orchestration import publication
+
+MONTH = date(2025, 11, 1)
+DIJON, BESANCON = "052000001", "052000002"
+VIEWS = ("detections", "scores", "raisons", "montants", "series", "offres")
+Candidate = Callable[..., None]
+
+
+@pytest.fixture
+def published_url(vigie_url: str, candidate: Candidate) -> str:
+    candidate(MONTH, {DIJON: ("21", "Alerte seuil F1"), BESANCON: ("25", "Alerte seuil F2")})
+    publication.publish(vigie_url, [MONTH], simulation=True, run_id=None)
+    return vigie_url
+
+
+@pytest.fixture
+def agent(published_url: str) -> Iterator[Callable[..., str]]:
+    """`agent("21", "B")` makes a role that reads the published views with that habilitation; its name."""
+    made: list[str] = []
+
+    def make(departement: str | None, niveau: str = "A") -> str:
+        name = f"agent_{uuid.uuid4().hex[:10]}"
+        with psycopg.connect(published_url) as connection:
+            identifier = sql.Identifier(name)
+            connection.execute(sql.SQL("create role {} nologin").format(identifier))
+            connection.execute(sql.SQL("grant usage on schema published, publication to {}").format(identifier))
+            connection.execute(sql.SQL("grant select on all tables in schema published to {}").format(identifier))
+            tables = sql.SQL(", ").join(sql.Identifier("publication", table) for table in ("month", *publication.TABLES))
+            connection.execute(sql.SQL("grant select on {} to {}").format(tables, identifier))
+            if departement is not None:
+                connection.execute("insert into publication.habilitation values (%s, %s, %s)", [name, departement, niveau])
+        made.append(name)
+        return name
+
+    yield make
+    with psycopg.connect(published_url) as connection:
+        for name in made:
+            connection.execute(sql.SQL("drop owned by {0}; drop role {0}").format(sql.Identifier(name)))
+
+
+def rows(url: str, role: str, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        connection.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
+        return connection.execute(query.encode()).fetchall()
+
+
+def test_an_agent_of_a_departement_sees_its_companies_only(published_url: str, agent: Callable[..., str]) -> None:
+    role = agent("21")
+    for view in ("detections", "scores", "raisons", "montants"):
+        assert {row[0] for row in rows(published_url, role, f"select siren from published.{view}")} == {DIJON}
+
+
+def test_the_tables_behind_the_views_are_protected_too(published_url: str, agent: Callable[..., str]) -> None:
+    role = agent("21")
+    assert rows(published_url, role, "select distinct siren from publication.detection") == [(DIJON,)]
+    assert rows(published_url, role, "select distinct siren from publication.montant") == [(DIJON,)]
+
+
+def test_level_b_sees_no_urssaf_amount_and_no_reason_drawn_from_one(published_url: str, agent: Callable[..., str]) -> None:
+    role = agent("21", "B")
+    assert rows(published_url, role, "select siren from published.detections") == [(DIJON,)]
+    assert rows(published_url, role, "select * from published.montants") == []
+    assert rows(published_url, role, "select theme from published.raisons") == [("Effectif",)]
+
+
+def test_a_role_without_habilitation_sees_nothing(published_url: str, agent: Callable[..., str]) -> None:
+    role = agent(None)
+    for view in VIEWS:
+        assert rows(published_url, role, f"select * from published.{view}") == []
+
+
+def test_the_national_reader_sees_every_departement(published_url: str) -> None:
+    assert len(rows(published_url, "vigie_lecteur", "select * from published.detections")) == 2
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from publication.detection",
+        "insert into publication.habilitation values ('vigie_lecteur', '21', 'A')",
+        "select * from publication.candidate_detection",
+        "select * from publication.habilitation",
+        "select * from ml.score",
+        "select * from raw.urssaf__debit",
+        "select * from ingest.rejected_row",
+        "create table published.mine (n int)",
+    ],
+)
+def test_a_reader_can_neither_write_nor_look_behind(published_url: str, statement: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        rows(published_url, "vigie_lecteur", statement)
+
+
+def test_dropping_a_policy_would_be_noticed(published_url: str) -> None:
+    """Every published table that names companies must have row security on and forced."""
+    with psycopg.connect(published_url) as connection:
+        open_tables = connection.execute(
+            "select relname from pg_class inner join pg_attribute on attrelid = pg_class.oid and attname = 'siren' "
+            "where relnamespace = 'publication'::regnamespace and relkind = 'r' and relname not like 'candidate%' "
+            "and not (relrowsecurity and relforcerowsecurity)"
+        ).fetchall()
+    assert open_tables == []
+
+
+def test_every_published_column_is_described_in_french(vigie_url: str) -> None:
+    with psycopg.connect(vigie_url) as connection:
+        bare = connection.execute(
+            "select relname, attname from pg_class inner join pg_attribute on attrelid = pg_class.oid and attnum > 0 "
+            "where relnamespace = 'published'::regnamespace and col_description(pg_class.oid, attnum) is null"
+        ).fetchall()
+    assert bare == []
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        ("vigie_ingestion", "select * from ml.score"),
+        ("vigie_ingestion", "delete from publication.detection"),
+        ("vigie_transformation", "delete from raw.urssaf__debit"),
+        ("vigie_transformation", "insert into publication.month default values"),
+        ("vigie_scoring", "select * from raw.urssaf__debit"),
+        ("vigie_scoring", "delete from publication.detection"),
+        ("vigie_publication", "delete from raw.urssaf__debit"),
+        ("vigie_publication", "delete from ml.score"),
+    ],
+)
+def test_each_role_can_do_its_work_and_no_other(vigie_url: str, role: str, statement: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        rows(vigie_url, role, statement)

@@ -1,0 +1,102 @@
+"""Promise 4: readers see whole published months only; publication is one transaction, and one command takes it back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import date
+
+import psycopg
+import pytest
+
+from orchestration import publication
+from orchestration.months import shift
+from orchestration.publication import PublicationRefused
+
+MONTH = date(2025, 11, 1)
+Candidate = Callable[..., None]
+A, B, C = "052000001", "052000002", "052000003"
+
+
+def seen(url: str, query: str = "select siren from published.detections order by siren") -> list[str]:
+    with psycopg.connect(url) as connection:
+        connection.execute("set role vigie_lecteur")
+        return [value for (value,) in connection.execute(query.encode())]
+
+
+def test_a_candidate_is_unseen_until_it_is_published(vigie_url: str, candidate: Candidate) -> None:
+    candidate(MONTH, {A: ("21", "Alerte seuil F1")})
+    assert seen(vigie_url) == []
+    publication.publish(vigie_url, [MONTH], simulation=True, run_id=None)
+    assert seen(vigie_url) == [A]
+
+
+def test_publishing_the_same_content_again_changes_nothing(vigie_url: str, candidate: Candidate) -> None:
+    candidate(MONTH, {A: ("21", "Alerte seuil F1")})
+    (first,) = publication.publish(vigie_url, [MONTH], simulation=True, run_id="one")
+    (second,) = publication.publish(vigie_url, [MONTH], simulation=True, run_id="two")
+    assert first.changed
+    assert not second.changed
+    assert second.publication_id == first.publication_id
+
+
+def test_a_month_published_again_replaces_the_old_one_and_rollback_brings_it_back(vigie_url: str, candidate: Candidate) -> None:
+    candidate(MONTH, {A: ("21", "Alerte seuil F1")})
+    (first,) = publication.publish(vigie_url, [MONTH], simulation=True, run_id=None)
+    candidate(MONTH, {B: ("25", "Alerte seuil F2")})
+    publication.publish(vigie_url, [MONTH], simulation=True, run_id=None)
+    assert seen(vigie_url) == [B]
+    assert publication.rollback(vigie_url, MONTH) == first.publication_id
+    assert seen(vigie_url) == [A]
+    assert publication.rollback(vigie_url, MONTH) is None
+    assert seen(vigie_url) == []
+
+
+def test_a_month_that_a_later_one_counts_on_is_not_taken_back(vigie_url: str, candidate: Candidate) -> None:
+    for month in (MONTH, shift(MONTH, 1)):
+        candidate(month, {A: ("21", "Alerte seuil F1")})
+        publication.publish(vigie_url, [month], simulation=True, run_id=None)
+    with pytest.raises(PublicationRefused, match="Retirez d’abord 2025-12"):
+        publication.rollback(vigie_url, MONTH)
+
+
+def test_a_month_without_candidate_is_refused_and_nothing_of_the_others_is_seen(vigie_url: str, candidate: Candidate) -> None:
+    """One transaction for all the months asked: a refusal half way must leave nothing behind."""
+    candidate(MONTH, {A: ("21", "Alerte seuil F1")})
+    with pytest.raises(PublicationRefused, match="2025-12"):
+        publication.publish(vigie_url, [MONTH, shift(MONTH, 1)], simulation=True, run_id=None)
+    assert seen(vigie_url) == []
+
+
+def test_readers_never_see_a_mix_of_two_publications(vigie_url: str, candidate: Candidate) -> None:
+    """Twenty publications under a reader that asks all the time: each answer is one publication, whole."""
+    lists = [{A: ("21", "Alerte seuil F1"), B: ("21", "Alerte seuil F1")}, {C: ("25", "Alerte seuil F2")}]
+    candidate(MONTH, lists[0])
+    publication.publish(vigie_url, [MONTH], simulation=True, run_id=None)
+    answers: set[tuple[str, ...]] = set()
+    stop = threading.Event()
+
+    def read() -> None:
+        with psycopg.connect(vigie_url, autocommit=True) as connection:
+            connection.execute("set role vigie_lecteur")
+            while not stop.is_set():
+                answers.add(tuple(value for (value,) in connection.execute("select siren from published.detections order by 1")))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for turn in range(20):
+        candidate(MONTH, lists[(turn + 1) % 2])
+        publication.publish(vigie_url, [MONTH], simulation=True, run_id=None)
+    stop.set()
+    reader.join()
+    assert answers <= {(A, B), (C,)}
+    assert answers
+
+
+def test_the_scores_in_force_on_a_day_are_those_published_by_then(vigie_url: str, candidate: Candidate) -> None:
+    candidate(MONTH, {A: ("21", "Alerte seuil F1")})
+    publication.publish(vigie_url, [MONTH], simulation=True, run_id=None)
+    with psycopg.connect(vigie_url) as connection:
+        connection.execute("update publication.month set published_at = '2025-12-02 07:00+00'")
+    assert seen(vigie_url, "select siren from published.score_au('2025-12-01')") == []
+    assert seen(vigie_url, "select siren from published.score_au('2025-12-02')") == [A]
