@@ -60,7 +60,9 @@ def _list_measure_checks() -> tuple[Check, ...]:
         measured("nouvelles", "le nombre de nouvelles détections doit rester proche des 12 dernières listes"),
         measured("capacite", "les détections retenues ne doivent pas dépasser la capacité du territoire"),
         measured("retenue_nouvelle", "une détection retenue est une nouvelle détection"),
-        measured("nouveaute_fondee", "une nouvelle détection est une première alerte ou une aggravation de l'entreprise"),
+        measured(
+            "nouveaute_fondee", "une nouvelle détection est une première alerte ou une aggravation de l'entreprise"
+        ),
         measured("nouveaute_coherente", "les indicateurs de nouveauté et leur motif doivent concorder"),
         measured("hors_procedure", "aucune entreprise en procédure collective, inactive ou inconnue du mart"),
         measured("raison_presente", "chaque nouvelle détection doit avoir au moins une raison"),
@@ -97,18 +99,13 @@ union all
 
 
 def _list_history_ctes(first: str) -> str:
-    """Counts of each list; a month published several times counts once, by its last publication."""
-    counts = "count(*) as alertes, count(*) filter (where est_nouvelle_detection) as nouvelles"
+    """Counts of each list that readers see (withdrawn and replaced ones aside), then of the candidates."""
     return f"""publiees as (
-    select month, {counts}
-    from (
-        select d.month, d.est_nouvelle_detection,
-            rank() over (partition by d.month order by d.publication_id desc) as version
-        from publication.detection as d
-        where d.month >= {first} - interval '12 months' and d.month < {first}
-    ) as toutes
-    where version = 1
-    group by month
+    select p.month, count(d.siren) as alertes, count(*) filter (where d.est_nouvelle_detection) as nouvelles
+    from publication.month as p
+    left join publication.detection as d on d.publication_id = p.publication_id and d.month = p.month
+    where p.status = 'published' and p.month >= {first} - interval '12 months' and p.month < {first}
+    group by p.month
 ),
 candidates as (
     select d.month, count(l.siren) as alertes, count(*) filter (where l.est_nouvelle_detection) as nouvelles

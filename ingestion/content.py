@@ -42,6 +42,16 @@ class Content:
     sha256: str
     encoding: str
     bom_bytes: int
+    stamp: tuple[int, int]  # size and modification time when the first reading began
+
+    def changed(self) -> bool:
+        """True when the file on disk is no longer the one whose fingerprint was taken."""
+        return _stamp(self.path) != self.stamp
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 @contextmanager
@@ -99,7 +109,7 @@ def examine(path: Path, encodings: Sequence[str] = ("utf-8", "iso-8859-15"), *, 
 
     Raises Refusal when the archive or the text cannot be decoded, OSError when the file cannot be opened.
     """
-    digest = hashlib.sha256()
+    digest, stamp = hashlib.sha256(), _stamp(path)
     with open_decompressed(path) as (stream, compression):
         head = stream.read(BLOCK)
         bom, by_bom = next(((mark, name) for mark, name in _BOMS if head.startswith(mark)), (b"", ""))
@@ -121,7 +131,7 @@ def examine(path: Path, encodings: Sequence[str] = ("utf-8", "iso-8859-15"), *, 
         raise Refusal(
             "encodage", f"{path.name}, ligne 1 : texte indéchiffrable en {' ni en '.join(candidates)} (règle encodage)"
         )
-    return Content(path, compression, digest.hexdigest(), encoding, len(bom) if encoding != "utf-32" else 0)
+    return Content(path, compression, digest.hexdigest(), encoding, len(bom) if encoding != "utf-32" else 0, stamp)
 
 
 def text_blocks(content: Content, *, errors: str = "strict") -> Iterator[str]:

@@ -20,7 +20,7 @@ from ingestion import load
 from ingestion.content import Content, Refusal, examine
 from ingestion.database import connect
 from ingestion.lines import REJECT_SCHEMA, Identity, Layout, LineReader, find_layout, printable
-from ingestion.records import first_line, first_line_number, raw_records, read_records
+from ingestion.records import first_line, first_line_number, raw_records, raw_texts, read_records
 
 Status = Literal["loaded", "identical", "refused"]
 _QUARANTINE = "ingest.rejected_row"
@@ -137,10 +137,13 @@ def _load(
     delivery.layout = find_layout(contract, *found, delivery.path.name)
     delivery.delivery_id = _next_id(connection)
     load.create_staging(connection, contract)
-    lines, rejects, suspect = _stage(connection, delivery, contract, identity)
+    lines, rejects, suspects = _stage(connection, delivery, contract, identity)
+    if content.changed():
+        message = f"{delivery.path.name} : fichier modifié pendant sa lecture, dépôt inachevé ? (règle fichier_modifie)"
+        raise Refusal("fichier_modifie", message)
     _check_volume(delivery, contract, lines, previous)
-    if suspect:
-        rejects["rejet", "cle_en_double"] += _reject_doubles(connection, delivery, contract)
+    if suspects:
+        rejects["rejet", "cle_en_double"] += _reject_doubles(connection, delivery, contract, suspects)
     change = load.apply_versions(
         connection, contract, delivery.delivery_id, delivery.received_on, first=previous is None
     )
@@ -149,27 +152,29 @@ def _load(
 
 def _stage(
     connection: psycopg.Connection, delivery: _Delivery, contract: Contract, identity: Identity
-) -> tuple[int, Counter[tuple[str, str]], bool]:
-    """Copies typed rows and bad lines, batch by batch; number of lines, of bad lines by (kind, rule), and whether two
-    rows may have the same key (equal hashes: the server then looks closer)."""
+) -> tuple[int, Counter[tuple[str, str]], list[int]]:
+    """Copies typed rows and bad lines, batch by batch; number of lines, of bad lines by (kind, rule), and the lines
+    that may share a key (equal hashes: the server then looks closer)."""
     assert delivery.content is not None
     assert delivery.layout is not None
     reader = LineReader(contract, delivery.layout, delivery.path.name, identity)
     records = read_records(delivery.content, delivery.layout.header, delivery.layout.delimiter)
     lines = 0
     rejects: Counter[tuple[str, str]] = Counter()
-    hashes: list[pl.Series] = []
+    hashes: list[pl.DataFrame] = []
     for batch in reader.type_records(records):
         load.copy_frame(connection, "incoming", batch.rows)
         load.copy_frame(connection, "not_loaded", batch.rejected_keys)
         _quarantine(connection, delivery.delivery_id, batch.rejects)
         rejects.update(zip(batch.rejects["kind"], batch.rejects["rule"], strict=True))
-        hashes.append(batch.rows.select(pl.struct(contract.key).hash()).to_series())
+        hashes.append(batch.rows.select("_line", pl.struct(contract.key).hash().alias("hash")))
         lines += batch.records
         if delivery.progress:
             delivery.progress(lines)
-    every = pl.concat(hashes) if hashes else pl.Series(dtype=pl.UInt64)
-    return lines, rejects, every.n_unique() < len(every)
+    suspects: list[int] = []
+    if hashes:
+        suspects = pl.concat(hashes).filter(pl.col("hash").is_duplicated())["_line"].to_list()
+    return lines, rejects, suspects
 
 
 def _quarantine(connection: psycopg.Connection, delivery_id: int, rejects: pl.DataFrame) -> None:
@@ -192,39 +197,32 @@ def _check_volume(delivery: _Delivery, contract: Contract, lines: int, previous:
         )
 
 
-def _reject_doubles(connection: psycopg.Connection, delivery: _Delivery, contract: Contract) -> int:
+def _reject_doubles(
+    connection: psycopg.Connection, delivery: _Delivery, contract: Contract, suspects: list[int]
+) -> int:
     """Rejects each line that repeats a key of an earlier line of the file; number of lines."""
-    found = {line: (first, key) for line, first, key in load.doubles(connection, contract)}
+    found = load.doubles(connection, contract, suspects)
     if not found:
         return 0
-    load.remove_lines(connection, list(found))
-    for frame in _records_at(delivery, set(found)):
-        rows = []
-        for line, raw in frame.iter_rows():
-            first, key = found[line]
-            message = (
-                f"{delivery.path.name}, ligne {line}, colonne {', '.join(contract.key)} : clé déjà présente ligne {first}, "
-                f'reçu "{key}" (règle cle_en_double)'
-            )
-            rows.append((line, "rejet", ", ".join(contract.key), "cle_en_double", key, message, printable(raw)))
-        rejects = pl.DataFrame(rows, schema=REJECT_SCHEMA, orient="row")
-        # A warning on the same line gives way to the reject.
-        connection.execute(
-            "delete from ingest.rejected_row where delivery_id = %s and line = any(%s)",
-            (delivery.delivery_id, rejects["line"].to_list()),
-        )
-        _quarantine(connection, delivery.delivery_id, rejects)
-    return len(found)
-
-
-def _records_at(delivery: _Delivery, lines: set[int]) -> Iterator[pl.DataFrame]:
-    """Reads the file again for the raw text of some records."""
     assert delivery.content is not None
     assert delivery.layout is not None
-    for frame in read_records(delivery.content, delivery.layout.header, delivery.layout.delimiter):
-        wanted = frame.filter(pl.col("_line").is_in(list(lines))).select("_line", "_raw")
-        if wanted.height:
-            yield wanted
+    lines = [line for line, _, _ in found]
+    raw = raw_texts(delivery.content, delivery.layout.header, delivery.layout.delimiter, set(lines))
+    columns = ", ".join(contract.key)
+    rows = []
+    for line, first, key in found:
+        message = (
+            f"{delivery.path.name}, ligne {line}, colonne {columns} : clé déjà présente ligne {first}, "
+            f'reçu "{key}" (règle cle_en_double)'
+        )
+        rows.append((line, "rejet", columns, "cle_en_double", key, printable(message), printable(raw[line])))
+    load.remove_lines(connection, lines)
+    # A warning on the same line gives way to the reject.
+    connection.execute(
+        "delete from ingest.rejected_row where delivery_id = %s and line = any(%s)", (delivery.delivery_id, lines)
+    )
+    _quarantine(connection, delivery.delivery_id, pl.DataFrame(rows, schema=REJECT_SCHEMA, orient="row"))
+    return len(found)
 
 
 def _already_loaded(connection: psycopg.Connection, contract: Contract, content: Content) -> tuple[Any, ...] | None:

@@ -7,7 +7,6 @@ content), and only what differs touches the raw table. Versions of one source ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -56,13 +55,18 @@ def copy_frame(connection: psycopg.Connection, table: str, frame: pl.DataFrame) 
         copy.write(frame.write_csv(include_header=False).encode())
 
 
-def doubles(connection: psycopg.Connection, contract: Contract) -> Iterator[tuple[int, int, str]]:
-    """(line, first line with the same key, key) of each line that repeats a key of an earlier line."""
+def doubles(connection: psycopg.Connection, contract: Contract, suspects: list[int]) -> list[tuple[int, int, str]]:
+    """(line, first line with the same key, key) of each line that repeats a key of an earlier line.
+
+    `suspects`: every line that may share its key with another one (equal hashes); only these are compared.
+    """
     query = sql.SQL(
-        "select i._line, min(f.first), min(concat_ws(' / ', {shown})) from incoming i join (select {keys}, min(_line) as first "
-        "from incoming group by {keys} having count(*) > 1) f on {same} where i._line > f.first group by i._line order by 1"
+        "with suspect as materialized (select _line, {keys} from incoming where _line = any(%s)) "
+        "select i._line, min(f.first), min(concat_ws(' / ', {shown})) from suspect i join "
+        "(select {keys}, min(_line) as first from suspect group by {keys} having count(*) > 1) f on {same} "
+        "where i._line > f.first group by i._line order by 1"
     ).format(keys=_names(contract.key), shown=_names(contract.key, "i"), same=_equal(contract.key, "i", "f"))
-    return iter(connection.execute(query).fetchall())
+    return connection.execute(query, (suspects,)).fetchall()
 
 
 def remove_lines(connection: psycopg.Connection, lines: list[int]) -> None:

@@ -2,8 +2,10 @@
 
 logit h_j(x) = g(j) + Σ_k f_k(x_k, j). Every tree may use one variable and the interval only, so the contribution of a variable is
 exact: the difference made by its value, whatever the others. PD at a horizon = 1 - Π(1 - h_j): monotone by construction.
-Missing values stay missing and have their own branch. Why additive, measured against free interactions: tests/models_ml and
-model.md 5.B (a hazard whose effects cannot change with the interval is worse at the shortest horizon, hence f_k(x_k, j)).
+Missing values stay missing and have their own branch.
+
+Why f_k may change with the interval and why no other interaction: on the American panel, fitted by 2014 and tested on 2015-18 at 12
+months, AUC / AP are 0.917 / 0.158 without interval effects, 0.931 / 0.210 with them, 0.922 / 0.217 with all interactions.
 """
 
 from __future__ import annotations
@@ -20,6 +22,20 @@ from models_ml.features import Feature
 
 Matrix = NDArray[np.float64]
 _CHUNK_ROWS = 200_000
+_PROBE_ROWS = 60_000
+
+
+def _groups(sizes: Sequence[int], limit: int) -> list[list[int]]:
+    """Consecutive positions whose sizes add up to `limit` at most (a larger one is alone)."""
+    groups: list[list[int]] = []
+    total = limit + 1
+    for position, size in enumerate(sizes):
+        if total + size > limit:
+            groups.append([])
+            total = 0
+        groups[-1].append(position)
+        total += size
+    return groups
 
 
 @dataclass(frozen=True)
@@ -134,12 +150,19 @@ class HazardModel:
         blank = np.full((1, len(self.names)), np.nan)
         origin = float(self.interval_logits(blank, self.main_intervals).mean(axis=1)[0])
         distinct = [np.unique(values[:, k], return_inverse=True) for k in range(len(self.names))]
+        sizes = [len(levels) for levels, _ in distinct]
+        # One prediction for many variables: each call pays the start of threads once per tree.
+        shape = np.empty(sum(sizes))
+        offsets = np.concatenate([[0], np.cumsum(sizes)])
+        for group in _groups(sizes, _PROBE_ROWS):
+            first, last = offsets[group[0]], offsets[group[-1] + 1]
+            probe = np.full((last - first, len(self.names)), np.nan)
+            for k in group:
+                probe[offsets[k] - first : offsets[k + 1] - first, k] = distinct[k][0]
+            shape[first:last] = self.interval_logits(probe, self.main_intervals).mean(axis=1) - origin
         effects = np.empty_like(values)
-        for k, (levels, position) in enumerate(distinct):
-            probe = np.full((len(levels), len(self.names)), np.nan)
-            probe[:, k] = levels
-            shape = self.interval_logits(probe, self.main_intervals).mean(axis=1) - origin
-            effects[:, k] = shape[position.ravel()]
+        for k, (_, position) in enumerate(distinct):
+            effects[:, k] = shape[offsets[k] + position.ravel()]
         return effects, origin
 
     def contributions(self, frame: pl.DataFrame) -> pl.DataFrame:

@@ -105,7 +105,7 @@ class _Month:
             "select detection.*, montant.dette_eur, montant.dette_part_ouvriere_eur, montant.dette_part_patronale_eur, "
             "montant.a_delai, montant.ap_etp_consomme_12m, division.libelle as naf_libelle "
             "from published.detections as detection left join published.montants as montant using (mois, siren) "
-            "left join reference.naf_division as division on division.division = left(detection.naf, 2) "
+            "left join reference.naf_division as division on division.code = left(detection.naf, 2) "
             "where mois = %(month)s and est_nouvelle_detection and region = %(region)s"
         )
         self.reasons = self._by_siren("select * from published.raisons where mois = %(month)s order by siren, rang")

@@ -92,13 +92,17 @@ def run_month(instance: Instance, month: date, *, progress: Progress | None = No
     The past is features for as long as the data go back, then lists for `history_months`, so that "new" has something to
     be compared with. A month whose past is there costs one month.
     """
-    past = _past(instance, month, _scalar(instance, "select max(month) from marts.mart_company_month"))
-    # The past is built from what has arrived, so what has arrived comes in first.
-    for job, first, last in [("ingestion", month, month), *past] if past else []:
-        outcome = run_job(job, first, last, progress=progress)
-        # Without a past list the month still stands on its own; without features or data it does not.
-        if not outcome.success and job != "historique":
+    last_built = _scalar(instance, "select max(month) from marts.mart_company_month")
+    if last_built is None or last_built < shift(month, -1):
+        # The past is built from what has arrived, so what has arrived comes in first.
+        outcome = run_job("ingestion", month, month, progress=progress)
+        if not outcome.success:
             return outcome
+        for job, first, last in _past(instance, month, last_built):
+            outcome = run_job(job, first, last, progress=progress)
+            # Without a past list the month still stands on its own; without features or data it does not.
+            if not outcome.success and job != "historique":
+                return outcome
     return run_job("mensuel", month, month, progress=progress)
 
 
@@ -121,8 +125,6 @@ def reap() -> int:
 def _past(instance: Instance, month: date, last_built: date | None) -> list[tuple[str, date, date]]:
     """Jobs that make the months before `month` which are missing: features, then lists."""
     before = shift(month, -1)
-    if last_built is not None and last_built >= before:
-        return []
     first_known = _scalar(
         instance,
         "select min(_known_from) from (select _known_from from raw.urssaf__effectif_ent union all select _known_from from raw.urssaf__effectif) as x",

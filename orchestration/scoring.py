@@ -144,13 +144,13 @@ def _features(instance: Instance, months: Sequence[date]) -> pl.DataFrame:
 
 
 def _training_panel(instance: Instance, as_of: date) -> pl.DataFrame:
-    """The panel of `models_ml`: every company at risk in every month up to `as_of`, with the events known by then."""
+    """The panel of `models_ml`: every company at risk in every month up to `as_of`, events with the day they were known."""
     return _read(
         instance,
         f"""
         select {_feature_columns("mart.")},
-            case when outcome.defaillance_connue_le <= {_dates([as_of])} then outcome.date_defaillance end as event_period,
-            case when outcome.sortie_connue_le <= {_dates([as_of])} then outcome.date_sortie end as exit_period
+            outcome.date_defaillance as event_period, outcome.defaillance_connue_le as event_known,
+            outcome.date_sortie as exit_period, outcome.sortie_connue_le as exit_known
         from marts.mart_company_month as mart
         inner join marts.mart_outcome as outcome using (siren, month)
         where mart.a_risque and month <= {_dates([as_of])}

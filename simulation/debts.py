@@ -9,7 +9,7 @@ import polars as pl
 
 from simulation.health import Fate
 from simulation.nomenclature import ACTIVITIES
-from simulation.population import Population
+from simulation.population import Population, padded
 from simulation.timeline import NEVER, Timeline, slashed, urssaf
 from simulation.urssaf import LATE_SHARE, Accounts, period_labels, text_column
 
@@ -229,22 +229,22 @@ def plan_items(
     length = rng.choice([90, 180, 270, 360, 540, 720], n, p=[0.1, 0.2, 0.2, 0.3, 0.1, 0.1])
     refused = rng.random(n) < 0.12
     name = np.array([f"SOCIÉTÉ {text}" if text != "[ND]" else text for text in people.name.tolist()])
-    case = np.char.zfill((people.number[company] * 1_000 + month * 2 + accounts.rank[account] - 1).astype("U13"), 13)
+    case = padded(people.number[company] * 1_000 + month * 2 + accounts.rank[account] - 1, 13)
     delais = pl.DataFrame(
         {
             "Urssaf_gestion": text_column(accounts.office, account),
             "Dep": text_column(accounts.departement, account),
             "Siret": text_column(people.site_siret, accounts.site[account, month]),
             "Numero_compte_externe": text_column(accounts.number, account),
-            "Numero_structure": case.tolist(),
+            "Numero_structure": pl.Series(case.tolist(), dtype=pl.String),
             "created": created,
             "due": created + length,
             "Duree_delai": length,
             "Denomination_premiere_ligne": text_column(name, company),
-            "Indic_6M": np.where(length > 180, "SUP", "INF").tolist(),
+            "Indic_6M": pl.Series(["INF", "SUP"]).gather((length > 180).astype(int)),
             "Montant_global_echeancier": debt[account, month] / 100,
-            "Code_externe_stade": np.where(refused, "REFUS", "APPROB").tolist(),
-            "Code_externe_action": np.where(rng.random(n) < 0.3, "SUR PO", "SUR PP").tolist(),
+            "Code_externe_stade": pl.Series(["APPROB", "REFUS"]).gather(refused.astype(int)),
+            "Code_externe_action": pl.Series(["SUR PP", "SUR PO"]).gather((rng.random(n) < 0.3).astype(int)),
             "known": created + 11,
         }
     )[keep].with_columns(

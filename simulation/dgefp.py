@@ -7,7 +7,7 @@ import polars as pl
 
 from simulation.health import Fate, pandemic
 from simulation.nomenclature import ACTIVITIES
-from simulation.population import Population
+from simulation.population import Population, padded
 from simulation.timeline import Timeline, iso
 from simulation.urssaf import text_column
 
@@ -67,7 +67,7 @@ def ap_items(
 
 def _identifiers(number: np.ndarray, rank: np.ndarray) -> np.ndarray:
     """ID_DA of the ``rank``-th request of a company: nine digits shared by a request and its amendments, then 00."""
-    return np.char.add(np.char.zfill((number * 100 + rank % 100).astype("U9"), 9), "00")
+    return np.char.add(padded(number * 100 + rank % 100, 9), "00")
 
 
 def _asked(

@@ -82,7 +82,7 @@ def failure_level(timeline: Timeline) -> np.ndarray:
     level = np.interp(position, years + 0.5, levels)
     spring = (timeline.years == 2020) & (timeline.calendar_month >= 4) & (timeline.calendar_month <= 8)
     survivors = np.exp(SURVIVORSHIP * (np.minimum(np.arange(timeline.months) / 12, 10) - 5))
-    settling = 1 - 0.3 * np.exp(-np.arange(timeline.months) / 15)  # nobody was screened before the first month
+    settling = 1 - 0.45 * np.exp(-np.arange(timeline.months) / 15)  # nobody was screened before the first month
     return np.where(spring, 0.4, level) * survivors * settling
 
 

@@ -77,17 +77,23 @@ def luhn_digit(number: np.ndarray) -> np.ndarray:
     return (10 - total % 10) % 10
 
 
+def padded(values: np.ndarray, width: int) -> np.ndarray:
+    """Non-negative integers as text of ``width`` digits, zeros in front (numpy's own ``zfill`` refuses empty arrays)."""
+    text = values.astype(f"U{width}")
+    return np.char.zfill(text, width) if len(text) else text
+
+
 def make_siren(number: np.ndarray, seed: int) -> np.ndarray:
     """Distinct nine-digit identifiers starting with ``0`` (no real company has one) that pass Luhn; text."""
     body = _LOWEST + (number.astype(np.int64) * _SCATTER + seed * 7_919) % _RANGE
     value = body * 10 + luhn_digit(body)
-    return np.char.zfill(value.astype("U9"), 9)
+    return padded(value, 9)
 
 
 def make_siret(siren: np.ndarray, rank: np.ndarray) -> np.ndarray:
     """SIRET of the ``rank``-th establishment of each company: SIREN, four digits of rank, Luhn digit; text."""
     body = siren.astype(np.int64) * 10_000 + rank
-    return np.char.zfill((body * 10 + luhn_digit(body)).astype("U14"), 14)
+    return padded(body * 10 + luhn_digit(body), 14)
 
 
 def make_population(first: int, n: int, timeline: Timeline, seed: int, rng: np.random.Generator) -> Population:

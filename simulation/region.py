@@ -345,6 +345,8 @@ class _Block:
             ).height
         if source == "urssaf__debit" and day == self.timeline.deliveries[0]:
             counts["corrected_later"] = frame.filter(pl.col("wrong_PP") >= 0).height
+        if source in ("urssaf__effectif", "urssaf__effectif_ent"):
+            counts["missing_month"] = urssaf.missing_months(frame)
         if source == "urssaf__effectif":
             counts["pseudo_siret"] = frame.filter(pl.col("siret").str.slice(9, 1) == "9").height
         if source == "bodacc__annonce":

@@ -9,7 +9,7 @@ import polars as pl
 
 from simulation.health import Fate
 from simulation.nomenclature import ACTIVITIES, COMMUNES
-from simulation.population import Population, make_siret
+from simulation.population import Population, make_siret, padded
 from simulation.timeline import NEVER, Timeline, urssaf, urssaf_period, urssaf_quarter
 
 MONTHLY_DUE_PER_EMPLOYEE = 1_150.0  # euros, both shares, for a wage near the median
@@ -71,7 +71,7 @@ def open_accounts(people: Population, fate: Fate, timeline: Timeline, rng: np.ra
     due = np.round(headcount * wage[:, None] * inflation * noise * 100).astype(np.int64)
     dep = departements(people.site_commune[before])
     office = np.where(np.isin(dep, ["25", "39", "70", "90"]), "437", "267")
-    number = np.char.add(np.char.add(office, people.siren[company]), np.char.zfill(rank.astype("U6"), 6))
+    number = np.char.add(np.char.add(office, people.siren[company]), padded(rank, 6))
     return Accounts(company, rank, number, site, office, dep, headcount, due, people.size[company] >= 10, sites)
 
 
@@ -193,6 +193,13 @@ def _wide(counts: np.ndarray, keep: np.ndarray, seed: int) -> dict[str, pl.Serie
         lost[:, t] = np.random.default_rng([seed, t, 77]).random(n) < MISSING_CELLS
     cells = np.where((month < first) | (month > last + 2) | lost, -1, counts)[keep]
     return {f"eff{urssaf_period(t)}": pl.Series(cells[:, t]).replace(-1, None) for t in range(months)}
+
+
+def missing_months(frame: pl.DataFrame) -> int:
+    """Cells left empty between the first and the last month that a row of a wide frame holds."""
+    held = frame.select(pl.col("^eff[0-9]+$").is_not_null()).to_numpy()
+    begun, going_on = np.maximum.accumulate(held, axis=1), np.maximum.accumulate(held[:, ::-1], axis=1)[:, ::-1]
+    return int((begun & going_on & ~held).sum())
 
 
 # ---------------------------------------------------------------- contributions

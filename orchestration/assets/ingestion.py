@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import dagster as dg
+from psycopg import sql
 
 from expectations.contract import Contract, load_contracts
 from expectations.gates import GateResult, gate_raw
@@ -177,13 +178,13 @@ def _open_rows(instance: Instance, contract: Contract) -> int:
 
 def _preview(instance: Instance, contract: Contract) -> str:
     """A few rows as a Markdown table, without the columns that name people."""
-    hidden = set(contract.personal_data)
+    names = [column.name for column in contract.columns if not column.personal_data]
+    query = sql.SQL("select {} from raw.{} order by _delivery_id desc, _line limit {}").format(
+        sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier(contract.name), PREVIEW_ROWS
+    )
     with connect(instance.database_url, role=INGESTION_ROLE) as connection:
-        cursor = connection.execute(f"select * from raw.{contract.name} limit {PREVIEW_ROWS}".encode())
-        names = [column.name for column in cursor.description or []]
-        kept = [index for index, name in enumerate(names) if name not in hidden]
-        lines = ["| " + " | ".join(str(row[index]) for index in kept) + " |" for row in cursor]
-    return "\n".join(["| " + " | ".join(names[index] for index in kept) + " |", "|---" * len(kept) + "|", *lines])
+        lines = ["| " + " | ".join("" if value is None else str(value) for value in row) + " |" for row in connection.execute(query)]
+    return "\n".join(["| " + " | ".join(names) + " |", "|---" * len(names) + "|", *lines])
 
 
 SOURCES = [_source_asset(contract) for contract in load_contracts().values()]

@@ -19,7 +19,8 @@ from orchestration.months import parse_month
 from orchestration.runs import Outcome
 from orchestration.runs import Progress as RunProgress
 
-console = Console()
+#: Into a file or a pipe there is no screen to fit: tables keep their columns whole.
+console = Console(width=None if sys.stdout.isatty() else 220)
 errors = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]

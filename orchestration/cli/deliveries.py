@@ -50,12 +50,23 @@ def simulate(
 
     with bars() as progress:
         task = progress.add_task("simulating", total=None)
-        summary = write_region(out, companies=companies, months=months, seed=seed, progress=lambda text: progress.update(task, description=f"simulating · {text}"))
+        summary = write_region(
+            out,
+            companies=companies,
+            months=months,
+            seed=seed,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
     content = dataclasses.asdict(summary)
     if as_json:
         print_json(content)
-    else:
-        console.print(f"SIMULATION written to {out}: {content}")
+        return
+    rows = [
+        {"received": delivery["received_on"], "files": len(delivery["files"]), "lines": sum(file["lines"] for file in delivery["files"])}
+        for delivery in content["deliveries"]
+    ]
+    print_rows(rows, as_json=False)
+    console.print(f"SIMULATION: {summary.in_perimeter:,} companies in the perimeter, {summary.failures:,} failures; files and truth in {out}")
 
 
 def ingest(

@@ -54,11 +54,11 @@ class Warehouse:
 
     def execute(self, statement: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[arg-type]
+            connection.execute(statement)
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url) as connection:
-            return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+            return connection.execute(statement).fetchall()
 
     def write(self, source: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Insert rows into raw.<source>; `known` = (from, to) or a date, the other keys are columns."""
@@ -87,7 +87,9 @@ class Warehouse:
                 assert parsed.success, parsed.exception
                 self.manifest = parsed.result
             variables = json.dumps({"month_start": first, "month_end": last})
-            return dbtRunner(manifest=self.manifest).invoke([command, *self._options(), *arguments, "--vars", variables])
+            return dbtRunner(manifest=self.manifest).invoke(
+                [command, *self._options(), *arguments, "--vars", variables]
+            )
 
     def features(self, first: str, last: str) -> None:
         """Build staging, intermediate and marts for the months (no data test: their own test runs them once)."""

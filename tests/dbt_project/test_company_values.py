@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -43,7 +42,7 @@ def _debit(compte: str, siren: str, history: int, treated: str, po: int, pp: int
 
 
 @pytest.fixture(scope="module")
-def built(warehouse: Warehouse) -> Iterator[Warehouse]:
+def built(warehouse: Warehouse) -> Warehouse:
     identities = [
         _identity(A), _identity(B), _identity(C), _identity(D),
         _identity(E, categorie_juridique="7210"),
@@ -106,7 +105,7 @@ def built(warehouse: Warehouse) -> Iterator[Warehouse]:
         ],
     )  # fmt: skip
     warehouse.features(FIRST, LAST)
-    yield warehouse
+    return warehouse
 
 
 def _cells(built: Warehouse, siren: str, *columns: str) -> dict[date, Any]:
@@ -122,7 +121,10 @@ def test_two_accounts_with_the_same_period_and_number_are_two_debts(built: Wareh
 
 def test_debt_is_counted_in_months_of_contribution_spread_over_the_year(built: Warehouse) -> None:
     """A yearly contribution booked on its first month makes the mean of the next months wrong."""
-    assert _cells(built, A, "cotisation_moyenne_12m_eur", "dette_sur_cotisation")[date(2020, 1, 1)] == (Decimal("1000.00"), 1.5)
+    assert _cells(built, A, "cotisation_moyenne_12m_eur", "dette_sur_cotisation")[date(2020, 1, 1)] == (
+        Decimal("1000.00"),
+        1.5,
+    )
 
 
 def test_a_correction_changes_the_months_after_it_only(built: Warehouse) -> None:
@@ -164,7 +166,9 @@ def test_the_outcome_is_dated_by_the_judgment_and_open_windows_stay_null(built: 
         f"where siren = '{C}' and month = '2020-03-01'"
     )
     assert rows == [(date(2020, 4, 28), "redressement", date(2020, 10, 31), None)]
-    assert built.query(f"select date_defaillance from marts.mart_outcome where siren = '{C}' and month = '2020-04-01'") == [(None,)]
+    assert built.query(
+        f"select date_defaillance from marts.mart_outcome where siren = '{C}' and month = '2020-04-01'"
+    ) == [(None,)]
 
 
 def test_the_perimeter_window_counts_delivered_months(built: Warehouse) -> None:
@@ -175,7 +179,9 @@ def test_the_perimeter_window_counts_delivered_months(built: Warehouse) -> None:
 
 def test_exclusions_are_explained_and_names_of_persons_stay_out(built: Warehouse) -> None:
     reasons = dict(
-        built.query("select distinct siren, motif_exclusion from intermediate.int_identite__siren_month where motif_exclusion is not null")
+        built.query(
+            "select distinct siren, motif_exclusion from intermediate.int_identite__siren_month where motif_exclusion is not null"
+        )
     )
     assert reasons == {E: "categorie_juridique_publique", G: "naf_finance"}
     assert set(_cells(built, F, "denomination").values()) == {None}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ PREFIX = {"staging": "stg_", "intermediate": "int_", "marts": "mart_", "publicat
 
 
 @pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Any:
     from dbt.cli.main import dbtRunner
 
     folder = str(tmp_path_factory.mktemp("manifest"))
@@ -30,7 +29,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     finally:
         os.environ.update(kept)
     assert result.success, result.exception
-    yield result.result
+    return result.result
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +103,7 @@ def test_features_of_the_model_are_columns_of_the_mart(models: list[Any]) -> Non
     from models_ml.features import load_features
 
     mart = next(m for m in models if m.name == "mart_company_month")
-    names = {getattr(feature, "nom", None) or getattr(feature, "name") for feature in load_features()}
+    names = {feature.name for feature in load_features()}
     assert names <= set(mart.columns)
 
 

@@ -19,7 +19,7 @@ FORBIDDEN = {
         r"--(?:extra-)?index-" + r"url"
     ),
     "a password": re.compile(
-        r"(?i)\b\w*(?:password|passwd|mot_de_passe|secret|api_?key|token)[\"']?\s*[=:]\s*[\"'][^\"'{}$\s<>]{6,}[\"']"
+        r"(?i)\b\w*(?:password|passwd|mot_de_passe|secret|api_?key|token)[\"']?\s*[=:]\s*[\"'](?!password)[^\"'{}$\s<>]{6,}[\"']"
     ),
     "a password in a URL": re.compile(r"://[\w.-]+:[^@\s{}$\"'/*<>]{3,}@"),
     "a private key": re.compile(r"BEGIN [A-Z ]*PRIVATE " + "KEY"),

@@ -107,6 +107,15 @@ def test_a_repeated_key_rejects_the_later_line_and_names_the_first(base: Base, d
     assert base.open_rows("urssaf__debit", "part_ouvriere_eur")[0] == (Decimal("1959.07"),)
 
 
+def test_the_raw_text_of_a_repeated_record_that_spans_lines_is_whole(base: Base) -> None:
+    header = "Numero_compte_externe;Numero_structure;Date_creation;Date_echeance;Montant_global_echeancier;Nom\n"
+    row = '100000000000000001;s1;01/02/2019;01/03/2019;10.5;"A\nB"\n'
+    account = base.deliver(header + row + row, "sigfaible_delais.csv")
+    line, _, _, rule, _, message, raw = only_reject(base, account)
+    assert (line, rule, raw) == (4, "cle_en_double", row.rstrip("\n"))
+    assert "clé déjà présente ligne 2" in message
+
+
 def test_two_accounts_with_the_same_gap_number_do_not_collide(base: Base, debits: str) -> None:
     """The upstream identity of a débit forgot the account: two debts of 300 and 1,200 euros gave 300, then 0."""
     row = debits.splitlines()[1]
@@ -306,3 +315,14 @@ def test_a_bad_coordinate_rejects_the_establishment(base: Base) -> None:
         (4, "avertissement", "dateCreationEtablissement", "date"),
     ]
     assert base.open_rows("insee__etablissement", "siret, date_creation, longitude") == [("03456789100014", None, None)]
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(base: Base, debits: str) -> None:
+    """Seen in use: a deposit still being written gave half of a stock under the fingerprint of the other half."""
+
+    def still_writing(_: int) -> None:
+        with (base.folder / "sigfaible_debits.csv").open("a") as deposit:
+            deposit.write("217;25;")
+
+    refused(base, base.deliver(debits, progress=still_writing), "fichier_modifie", "modifié pendant sa lecture")
+    assert base.query(OPEN) == [(0,)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import itertools
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests_simulation_reading import Region, decode
+from region_reading import Region, decode
 from stdnum import luhn
 
 from simulation import simulate
@@ -98,7 +99,11 @@ def test_no_identifier_can_belong_to_a_real_company(region: Region) -> None:
     sirens = units["siren"].to_list()
     assert len(sirens) == len(set(sirens)) > 2_500
     assert all(len(siren) == 9 and siren.startswith("0") and luhn.is_valid(siren) for siren in sirens)
-    for source, column in (("insee__etablissement", "siret"), ("urssaf__debit", "Siret"), ("urssaf__effectif", "siret")):
+    for source, column in (
+        ("insee__etablissement", "siret"),
+        ("urssaf__debit", "Siret"),
+        ("urssaf__effectif", "siret"),
+    ):
         sirets = region.files(source)[-1].table[column].unique().to_list()
         assert all(re.fullmatch(r"0\d{13}", siret) and luhn.is_valid(siret) for siret in sirets), source
         assert {siret[:9] for siret in sirets} <= set(sirens)
@@ -144,12 +149,16 @@ def _header(text: str) -> list[str]:
 def test_both_layouts_encodings_and_compressions_are_delivered(region: Region) -> None:
     """Bug: a history in today's layout, so that the reader of the old one is never used."""
     old, *new = region.files("urssaf__delai")
-    assert "Siret" not in old.table.columns and all("Siret" in file.table.columns for file in new)
+    assert "Siret" not in old.table.columns
+    assert all("Siret" in file.table.columns for file in new)
     assert "SOCIÉTÉ".encode("iso8859-15") in old.path.read_bytes()
     assert "SOCIÉTÉ".encode() in new[0].path.read_bytes()
     assert region.files("urssaf__debit")[0].path.name.endswith(".gz")
     assert region.files("inpi__ratio")[0].path.read_bytes()[:2] == b"\x1f\x8b"
-    assert {tuple(file.table.columns)[1] for file in region.files("altares__paydex")} == {"NB_JOURS", "ETAT_ORGANISATION"}
+    assert {tuple(file.table.columns)[1] for file in region.files("altares__paydex")} == {
+        "NB_JOURS",
+        "ETAT_ORGANISATION",
+    }
 
 
 @pytest.mark.parametrize("source", sorted(KNOWLEDGE))
@@ -191,12 +200,14 @@ def test_a_failure_is_announced_neither_before_it_is_published_nor_for_others(re
     cancelled = openings.join(failures, on="siren", how="anti")["siren"].drop_nulls().unique()
     notices = pl.concat(file.table for file in region.files("bodacc__annonce"))
     annulled = notices.filter(pl.col("type_annonce") == "Avis d’annulation")["siren"].to_list()
-    assert set(annulled) <= set(cancelled.to_list()) and len(annulled) >= 1
+    assert set(annulled) <= set(cancelled.to_list())
+    assert len(annulled) >= 1
     last = region.summary.deliveries[-1].received_on
     due = failures.filter(pl.col("published_on") <= last)
     assert openings["siren"].drop_nulls().n_unique() > 0.9 * due.height
     lag = (due["published_on"] - due["failure_date"]).dt.total_days()
-    assert 7 <= lag.median() <= 11 and lag.max() > 45
+    assert 7 <= lag.median() <= 11
+    assert lag.max() > 45
 
 
 @pytest.mark.parametrize("source", ["urssaf__cotisation", "urssaf__debit", "dgefp__consommation_ap"])
@@ -205,8 +216,8 @@ def test_each_monthly_delivery_holds_more_than_the_one_before(region: Region, so
     heights = [file.table.height for file in region.files(source)]
     assert len(heights) == 4
     assert heights == sorted(set(heights))
-    keys = [set(file.table.drop("Mt_PP", strict=False).iter_rows()) for file in region.files(source)]
-    assert all(older <= newer for older, newer in zip(keys, keys[1:], strict=False))
+    for older, newer in itertools.pairwise(file.table.drop("Mt_PP", strict=False) for file in region.files(source)):
+        assert older.join(newer, on=older.columns, how="anti", nulls_equal=True).is_empty()
 
 
 def test_some_debts_are_corrected_between_two_deliveries(region: Region) -> None:
@@ -272,25 +283,29 @@ def test_the_summary_counts_the_lines_of_each_file(region: Region) -> None:
 def test_one_increment_is_delivered_again_unchanged(region: Region) -> None:
     """Bug: no re-delivery, so that idempotence is never tried."""
     second, third = region.summary.deliveries[1:3]
-    again = [file for file in third.files if file.name in {f.name for f in second.files} and file.source == "altares__paydex"]
+    again = [
+        file for file in third.files if file.name in {f.name for f in second.files} and file.source == "altares__paydex"
+    ]
     assert len(again) == 1
     assert (second.folder / again[0].name).read_bytes() == (third.folder / again[0].name).read_bytes()
 
 
 def test_pseudo_sirets_and_late_items_are_there(region: Region) -> None:
     """Bug: a warts table that promises what the files do not hold."""
-    pseudo = [file.table.filter(pl.col("siret").str.slice(9, 1) == "9").height for file in region.files("urssaf__effectif")]
+    pseudo = [
+        file.table.filter(pl.col("siret").str.slice(9, 1) == "9").height for file in region.files("urssaf__effectif")
+    ]
     assert sum(pseudo) == region.summary.warts["pseudo_siret"] > 0
     assert region.summary.warts["late"] > 0
+    assert region.summary.warts["missing_month"] > 1_000
     first, second = (set(file.table.iter_rows()) for file in region.files("urssaf__cotisation")[:2])
-    late = [row for row in second - first if period_end(row[4]) <= date(2025, 9, 1)]
-    assert late
+    assert any(period_end(row[4]) <= date(2025, 9, 1) for row in second - first)
 
 
 def test_a_moved_head_office_takes_its_account_along(region: Region) -> None:
     """Bug: accounts that never change SIRET, so that the mapping over time is never tried."""
     accounts = region.files("urssaf__compte")[-1].table
-    moved = accounts.filter(pl.len().over("Compte") == 2).sort("Compte", "Date_crea_siret")
+    moved = accounts.filter(pl.len().over("Compte") == 2).sort("Compte", pl.col("Date_crea_siret").cast(pl.Int64))
     assert moved["Compte"].n_unique() > 20
     old, new = moved.gather_every(2), moved.gather_every(2, offset=1)
     assert (old["Date_disp_siret"] == new["Date_crea_siret"]).all()

@@ -71,15 +71,51 @@ due_in_the_range as (
 
 ),
 
+-- A period is counted once, whatever the number of its rows (accounts, corrections): nearly all have one only.
+period_with_one_row as (
+
+    select
+        siren,
+        periode_index,
+        min(start_month) as start_month,
+        min(end_month) as end_month,
+        min(due) as due
+    from due_in_the_range
+    group by siren, periode_index
+    having count(*) = 1
+
+),
+
+period_with_several_rows as (
+
+    select
+        siren,
+        periode_index
+    from due_in_the_range
+    group by siren, periode_index
+    having count(*) > 1
+
+),
+
+one_of_several_rows as (
+
+    select due_in_the_range.*
+    from due_in_the_range
+    inner join period_with_several_rows using (siren, periode_index)
+
+),
+
 period_covered as (
 
-    {{ merged_intervals('due_in_the_range', ['siren', 'periode_index']) }}
+    {{ merged_intervals('one_of_several_rows', ['siren', 'periode_index']) }}
 
 ),
 
 contribution as (
 
-    select siren, start_month, end_month, due, 0 as nb_mois from due_in_the_range
+    select siren, start_month, end_month, due, 1 as nb_mois from period_with_one_row
+    union all
+    select siren, start_month, end_month, due, 0 as nb_mois from one_of_several_rows
     union all
     select siren, start_month, end_month, 0 as due, 1 as nb_mois from period_covered
 

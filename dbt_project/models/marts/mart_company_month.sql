@@ -5,6 +5,7 @@
         full_refresh=false,
         on_schema_change='fail',
         pre_hook=["{{ session_settings() }}", "{{ delete_range() }}"],
+        post_hook=["analyze {{ this }} (siren, month, a_risque, departement)"],
         indexes=[
             {'columns': ['siren', 'month'], 'unique': true},
             {'columns': ['month']},

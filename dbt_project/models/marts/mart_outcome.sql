@@ -1,4 +1,9 @@
-{{ config(indexes=[{'columns': ['siren', 'month'], 'unique': true}, {'columns': ['month']}]) }}
+{{
+    config(
+        post_hook=["analyze {{ this }} (siren, month)"],
+        indexes=[{'columns': ['siren', 'month'], 'unique': true}, {'columns': ['month']}],
+    )
+}}
 
 with
 

@@ -1,0 +1,287 @@
+"""Random histories, full of corrections and withdrawals: months built together or one by one, with or without the future."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from dbt_warehouse import Warehouse, new_warehouse
+
+SIRENS = [f"0000{i:05d}" for i in range(100, 124)]
+MONTHS = [date(2019 + m // 12, m % 12 + 1, 1) for m in range(16)]
+FIRST, CUT, LAST = "2019-09-01", "2019-11-01", "2020-02-01"
+CUT_END = "2019-11-30"
+TABLES = ("mart_company_month", "mart_source_freshness")
+
+
+def _versions(dice: random.Random, known: date, row: dict[str, Any], change: str) -> list[dict[str, Any]]:
+    """The row as delivered: sometimes corrected later (`change` moves), sometimes withdrawn, sometimes late."""
+    known += timedelta(days=dice.choice([0, 0, 0, 35]))
+    luck = dice.random()
+    if luck < 0.75:
+        return [row | {"known": known}]
+    end = known + timedelta(days=dice.randrange(5, 120))
+    if luck < 0.9:
+        return [row | {"known": (known, end)}, row | {change: dice.randrange(1, 90), "known": end}]
+    return [row | {"known": (known, end)}]
+
+
+def _history(dice: random.Random) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, siren in enumerate(SIRENS):
+        siret, compte = f"{siren}00001", f"K{number}"
+        old_layout = number % 3 == 0
+        own = {} if old_layout else {"siret": siret}
+        yield from _identity(dice, siren, siret)
+        yield from _accounts(dice, number, siren, siret, compte)
+        for month in MONTHS:
+            if dice.random() < 0.9:
+                for row in _versions(
+                    dice,
+                    month + timedelta(days=40),
+                    {"siren": siren, "periode": month, "effectif": dice.randrange(4, 60)},
+                    "effectif",
+                ):
+                    yield "urssaf__effectif_ent", row
+            after = (month + timedelta(days=31)).replace(day=1)
+            cotisation = {
+                "compte": compte, "periode_debut": month, "periode_fin": after, "mise_en_recouvrement": "0",
+                "cotisation_due_eur": dice.randrange(500, 9000), **own,
+            }  # fmt: skip
+            for row in _versions(dice, after + timedelta(days=11), cotisation, "cotisation_due_eur"):
+                yield "urssaf__cotisation", row
+            for row in _versions(
+                dice,
+                month + timedelta(days=30),
+                {"siren": siren, "date_valeur": month, "nb_jours": dice.randrange(60)},
+                "nb_jours",
+            ):
+                yield "altares__paydex", row
+            if dice.random() < 0.3:
+                yield from _debt(dice, compte, siren, own, month, after)
+            if dice.random() < 0.15:
+                yield from _short_time_work(dice, siret, month, f"D{number}{month:%y%m}")
+            if dice.random() < 0.06:
+                yield from _judgment(dice, siren, month, f"{number}{month:%y%m}")
+
+
+def _identity(dice: random.Random, siren: str, siret: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    naf = dice.choice(["25.11Z", "43.21A", "56.10A", "64.19Z"])
+    created = date(2012, 1, 1) + timedelta(days=dice.randrange(2000))
+    known = created + timedelta(days=30)
+    yield "insee__unite_legale", {
+        "siren": siren, "denomination": "X", "categorie_juridique": "5499", "activite_principale": naf,
+        "nomenclature_activite": "NAFRev2", "date_creation": created, "etat_administratif": "A", "known": known,
+    }  # fmt: skip
+    state = dice.choice("AAAF")
+    yield "insee__etablissement", {
+        "siren": siren, "nic": "00001", "siret": siret, "est_siege": True, "etat_administratif": state,
+        "date_creation": created, "departement": dice.choice(["21", "25", "2A"]), "activite_principale": naf,
+        "nomenclature_activite": "NAFRev2", "known": known,
+    }  # fmt: skip
+    yield "insee__etablissement_historique", {
+        "siret": siret, "date_debut": created, "etat_administratif": "A", "changement_etat": True, "known": known,
+    }  # fmt: skip
+    if state == "F":
+        closed = date(2019, 6, 1) + timedelta(days=dice.randrange(300))
+        yield "insee__etablissement_historique", {
+            "siret": siret, "date_debut": closed, "etat_administratif": "F", "changement_etat": True,
+            "known": closed + timedelta(days=30),
+        }  # fmt: skip
+
+
+def _accounts(
+    dice: random.Random, number: int, siren: str, siret: str, compte: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield "urssaf__compte", {
+        "compte": compte, "siren": siren, "siret": siret, "date_creation": date(2015, 1, 1), "known": date(2015, 1, 12)
+    }  # fmt: skip
+    if number % 6 == 0:
+        other = SIRENS[(number + 1) % len(SIRENS)]
+        moved = date(2019, 7, 1) + timedelta(days=dice.randrange(150))
+        yield "urssaf__compte", {
+            "compte": compte, "siren": other, "siret": f"{other}00001", "date_creation": moved,
+            "known": moved + timedelta(days=11),
+        }  # fmt: skip
+
+
+def _debt(
+    dice: random.Random, compte: str, siren: str, own: dict[str, str], month: date, after: date
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    treated = after + timedelta(days=dice.randrange(10, 30))
+    for history in range(1, dice.randrange(2, 5)):
+        row = {
+            "compte": compte, "periode_debut": month, "periode_fin": after, "numero_ecart_negatif": "101",
+            "numero_historique": history, "date_traitement": treated, "part_ouvriere_eur": dice.randrange(900),
+            "part_patronale_eur": dice.randrange(3000), "siren": siren if own else None, **own,
+        }  # fmt: skip
+        for version in _versions(dice, treated + timedelta(days=11), row, "part_patronale_eur"):
+            yield "urssaf__debit", version
+        treated += timedelta(days=dice.randrange(10, 60))
+    if dice.random() < 0.3:
+        created = treated
+        yield "urssaf__delai", {
+            "compte": compte, "numero_structure": f"{month:%y%m}", "date_creation": created, **own,
+            "date_echeance": created + timedelta(days=200), "duree_jours": 200, "montant_echeancier_eur": 3000,
+            "stade": dice.choice(["APPROB", "PRO PR"]), "action": "SUR PO", "known": created + timedelta(days=11),
+        }  # fmt: skip
+        yield "urssaf__ccsf", {
+            "compte": compte, "date_traitement": created, "stade": dice.choice(["DEBUT", "REFUS"]), **own,
+            "known": created + timedelta(days=11),
+        }  # fmt: skip
+
+
+def _short_time_work(
+    dice: random.Random, siret: str, month: date, demande: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    request = {
+        "id_demande": demande, "siret": siret, "date_statut": month, "periode_debut": month + timedelta(days=8),
+        "periode_fin": month + timedelta(days=70), "heures_autorisees": dice.randrange(100, 9000),
+    }  # fmt: skip
+    for row in _versions(dice, month + timedelta(days=15), request, "heures_autorisees"):
+        yield "dgefp__demande_ap", row
+    consumed = {
+        "id_demande": demande,
+        "siret": siret,
+        "periode": month + timedelta(days=14),
+        "heures": dice.randrange(50, 3000),
+    }
+    for row in _versions(dice, month + timedelta(days=74), consumed, "heures"):
+        yield "dgefp__consommation_ap", row
+
+
+def _judgment(dice: random.Random, siren: str, month: date, number: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    judged, published = month + timedelta(days=3), month + timedelta(days=dice.randrange(10, 60))
+    kind = dice.choice(["redressement", "sauvegarde", "liquidation"])
+    notice = {
+        "siren": siren, "jugement_famille": "Jugement d'ouverture", "jugement_date": judged, "jugement_type": "initial",
+        "jugement_nature": f"Jugement d'ouverture d'une procédure de {kind} judiciaire",
+    }  # fmt: skip
+    yield (
+        "bodacc__annonce",
+        notice
+        | {"date_parution": published, "numero_annonce": number, "type_annonce": "Avis initial", "known": published},
+    )
+    if dice.random() < 0.5:
+        again = published + timedelta(days=dice.randrange(5, 80))
+        what = dice.choice(["Avis rectificatif", "Avis d’annulation"])
+        yield (
+            "bodacc__annonce",
+            notice | {"date_parution": again, "numero_annonce": f"{number}9", "type_annonce": what, "known": again},
+        )
+    yield "urssaf__procol", {
+        "siren": siren, "siret": f"{siren}00001", "date_effet": judged + timedelta(days=90), "libelle": f"{kind}_x",
+        "action_procol": kind, "stade_procol": dice.choice(["fin_procedure", "plan_continuation"]),
+        "known": judged + timedelta(days=120),
+    }  # fmt: skip
+    yield "inpi__ratio", {
+        "siren": siren, "date_cloture_exercice": date(month.year - 1, month.month, 28), "type_bilan": dice.choice("CKS"),
+        "chiffre_affaires_eur": dice.randrange(10**5, 10**7), "resultat_net_eur": dice.randrange(-(10**5), 10**5),
+        "marge_ebe": dice.randrange(-20, 30), "known": published,
+    }  # fmt: skip
+    yield "banque_de_france__ratio", {
+        "siren": siren, "arrete_bilan": date(month.year - 1, month.month, 28), "poids_frng": dice.randrange(40), "known": published
+    }  # fmt: skip
+
+
+def _fill(warehouse: Warehouse) -> None:
+    by_source: dict[str, list[dict[str, Any]]] = {}
+    for source, row in _history(random.Random(2016)):
+        by_source.setdefault(source, []).append(row)
+    for source, rows in by_source.items():
+        warehouse.write(source, rows)
+
+
+def _cells(warehouse: Warehouse, table: str, until: str = LAST) -> list[tuple[Any, ...]]:
+    return warehouse.query(f"select t::text from marts.{table} t where month <= '{until}' order by 1")
+
+
+@pytest.fixture(scope="module")
+def together(warehouse: Warehouse) -> Warehouse:
+    """All the months in one build."""
+    _fill(warehouse)
+    warehouse.features(FIRST, LAST)
+    return warehouse
+
+
+@pytest.fixture(scope="module")
+def other(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    with new_warehouse(server_url, tmp_path_factory.mktemp("other")) as made:
+        _fill(made)
+        yield made
+
+
+def test_deleting_later_knowledge_changes_no_cell(together: Warehouse, other: Warehouse) -> None:
+    """Promise 3. Every version known after November goes, every closing after November is forgotten."""
+    with_future = {table: _cells(together, table, CUT) for table in TABLES}
+    tables = [name for (name,) in other.query("select tablename from pg_tables where schemaname = 'raw'")]
+    for name in tables:
+        other.execute(
+            f"delete from raw.{name} where _known_from > '{CUT_END}';"
+            f" drop index if exists raw.{name}_open_key;"
+            f" update raw.{name} set _known_to = 'infinity' where _known_to > '{CUT_END}'"
+        )
+    other.features(FIRST, CUT)
+    assert len(with_future["mart_company_month"]) > 40
+    assert {table: _cells(other, table, CUT) for table in TABLES} == with_future
+
+
+def test_months_built_one_by_one_equal_months_built_together(
+    together: Warehouse, server_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A monthly run touches one month; it must write what a full build would have written."""
+    with new_warehouse(server_url, tmp_path_factory.mktemp("steps")) as steps:
+        _fill(steps)
+        steps.features(FIRST, "2019-10-01")
+        for month in ("2019-11-01", "2019-12-01", "2020-01-01", "2020-02-01"):
+            steps.features(month, month)
+        for table in (*TABLES, "mart_outcome"):
+            assert _cells(steps, table) == _cells(together, table), table
+
+
+def test_a_month_built_again_leaves_the_others_untouched(together: Warehouse) -> None:
+    before = together.query(
+        "select month, siren, xmin::text from marts.mart_company_month where month <> '2019-12-01' order by 1, 2"
+    )
+    cells = _cells(together, "mart_company_month")
+    together.features("2019-12-01", "2019-12-01")
+    after = together.query(
+        "select month, siren, xmin::text from marts.mart_company_month where month <> '2019-12-01' order by 1, 2"
+    )
+    assert after == before
+    assert _cells(together, "mart_company_month") == cells
+
+
+def test_lists_built_one_by_one_equal_lists_built_together(together: Warehouse) -> None:
+    """A range sees the published lists before it, and itself; the two must tell the same novelty."""
+    together.execute(
+        "insert into ml.model values ('old', 0.6, 0.35), ('new', 0.5, 0.3);"
+        "insert into ml.run_month select distinct month, case when month < '2020-01-01' then 'old' else 'new' end"
+        " from marts.mart_company_month where month >= '2019-10-01';"
+        # A score that moves, the same in all runs: the digest of the siren and of the month.
+        "insert into ml.score select siren, month, model_id, p / 2, p, least(1, p * 1.5), 0 from marts.mart_company_month,"
+        " (values ('old'), ('new')) m (model_id), lateral"
+        " (select ('x' || substr(md5(siren || month), 1, 4))::bit(16)::int / 65536.0 as p) s where a_risque;"
+        "insert into ml.explanation select siren, month, model_id, 1, 'Effectif', 'effectif', 1, 0.5, 'aggravant', 'Phrase.'"
+        " from ml.score"
+    )
+    names = ("detection", "score", "raison", "serie", "territoire", "fraicheur", "offre")
+    together.publication("2019-10-01", LAST)
+    at_once = {name: sorted(together.query(f"select t::text from publication.candidate_{name} t")) for name in names}
+    one_by_one: dict[str, list[Any]] = {name: [] for name in names}
+    for number, month in enumerate(("2019-10-01", "2019-11-01", "2019-12-01", "2020-01-01", "2020-02-01"), start=1):
+        together.publication(month, month)
+        for name in names:
+            one_by_one[name] += together.query(f"select t::text from publication.candidate_{name} t")
+        together.execute(
+            f"insert into publication.month values ({number}, '{month}', 'published', 'x');"
+            "insert into publication.detection"
+            f" select {number}, month, siren, alerte, departement, region from publication.candidate_detection"
+        )
+    assert {name: sorted(rows) for name, rows in one_by_one.items()} == at_once
+    levels = {level for (level,) in together.query("select distinct alerte from publication.detection")}
+    assert levels == {"Alerte seuil F1", "Alerte seuil F2"}
+    assert at_once["offre"]
+    assert at_once["serie"]

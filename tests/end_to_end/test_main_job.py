@@ -1,0 +1,237 @@
+"""The main job, from files to reports, as a newcomer runs it; each test reads what one demonstration made."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from vigie_command import COMPANIES, HISTORY, MONTHS, Vigie
+
+Demo = tuple[Vigie, dict[str, Any]]
+LAST = "2022-12"
+
+
+def test_the_summary_says_what_came_in_and_what_came_out(demo: Demo) -> None:
+    _, summary = demo
+    assert [len(summary["deliveries"]), summary["months_published"]] == [4, HISTORY + 3]
+    assert list(summary["months"]) == ["2022-10", "2022-11", "2022-12"]
+    for month in summary["months"].values():
+        assert 0 < month["new_detections"] + month["alerts"] <= month["scored"]
+
+
+def test_every_line_of_every_file_is_accounted_for(demo: Demo) -> None:
+    """Promise 1, against an independent counter: the bytes of the simulated files."""
+    vigie, _ = demo
+    ledger = vigie.json("delivery", "list", "--limit", "500")
+    counted = {(item["received_on"], item["file_name"]): item["lines"] for item in ledger}
+    files = [path for path in (vigie.home / "simulation" / "deliveries").rglob("*") if path.name != "SIMULATION.txt"]
+    assert len(files) == len(counted)
+    for path in files:
+        assert counted[path.parent.name, path.name] == _records(path), path.name
+    for item in ledger:
+        assert item["lines"] == item["loaded"] + item["unchanged"] + item["rejected"] + item["out_of_scope"]
+    rejected = sum(item["rejected"] for item in ledger if item["status"] == "loaded")
+    quarantine = sum(item["lines"] for item in vigie.json("quarantine", "list", "--limit", "500") if item["kind"] == "rejet")
+    assert rejected == quarantine > 0
+
+
+def _records(path: Path) -> int:
+    content = path.read_bytes()
+    content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    return sum(1 for line in content.splitlines() if line.strip()) - 1
+
+
+def test_running_it_again_changes_nothing(demo: Demo) -> None:
+    """Promise 2."""
+    vigie, summary = demo
+    before = {path: path.read_bytes() for path in vigie.home.joinpath("reports").rglob("*.*")}
+    again = vigie.json("demo", "--companies", str(COMPANIES), "--months", str(MONTHS), "--history", str(HISTORY))
+    assert again["months"] == summary["months"]
+    assert again["deliveries"] == summary["deliveries"]
+    assert {path: path.read_bytes() for path in vigie.home.joinpath("reports").rglob("*.*")} == before
+
+
+def test_the_same_content_renamed_and_compressed_is_recognised(demo: Demo, tmp_path: Path) -> None:
+    """Promise 2: only the content counts, not the name nor the compression."""
+    vigie, _ = demo
+    source = max((vigie.home / "simulation" / "deliveries").rglob("sigfaible_debits*"))
+    copy = tmp_path / "Sigfaible_debits_copie.csv.gz"
+    copy.write_bytes(gzip.compress(source.read_bytes()))
+    (account,) = vigie.json("ingest", str(copy), "--received", "2022-12-28")["deliveries"]
+    assert account["status"] == "identical"
+    assert account["unchanged"] == account["lines"] > 0
+
+
+def test_the_reports_are_there_and_say_simulation(demo: Demo) -> None:
+    vigie, summary = demo
+    index = Path(summary["report"])
+    assert index == vigie.home / "reports" / LAST / "index.html"
+    pages = sorted(index.parent.rglob("*.html"))
+    assert len(pages) == 1 + 1 + 8
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert "SIMULATION" in text
+        assert not re.search(r'(?:src|href)="https?:', text), "a report needs nothing from outside"
+    assert len(sorted(index.parent.rglob("*.xlsx"))) == 1 + 8
+
+
+def test_probabilities_grow_with_the_horizon(demo: Demo) -> None:
+    """Promise 7."""
+    vigie, _ = demo
+    assert vigie.sql("select siren from published.scores where not (0 < p12 and p12 <= p18 and p18 <= p24 and p24 < 1)") == []
+
+
+def test_the_scores_find_the_companies_that_will_fail(demo: Demo) -> None:
+    """Against the truth of the simulation, which the pipeline never sees."""
+    vigie, _ = demo
+    failures = pl.read_parquet(vigie.home / "simulation" / "truth" / "failures.parquet")
+    first = vigie.sql("select siren, p18 from published.scores where mois = (select min(mois) from published.scores)")
+    failing = set(failures.filter(pl.col("failure_date") > pl.date(2022, 6, 30))["siren"].to_list())
+    outcome = np.array([row["siren"] in failing for row in first])
+    assert outcome.sum() >= 3
+    assert roc_auc_score(outcome, [row["p18"] for row in first]) > 0.6
+
+
+def test_every_new_detection_has_reasons_and_is_one_that_changed(demo: Demo) -> None:
+    """Promise 8: new = first alert or aggravation, never a change of model or of perimeter."""
+    vigie, _ = demo
+    new = vigie.sql("select mois, siren, motif_nouveaute from published.detections where est_nouvelle_detection")
+    assert new
+    assert {row["motif_nouveaute"] for row in new} <= {"premiere_alerte", "aggravation"}
+    explained = {(row["mois"], row["siren"]) for row in vigie.sql("select distinct mois, siren from published.raisons")}
+    assert {(row["mois"], row["siren"]) for row in new} <= explained
+
+
+def test_the_capacity_of_the_region_is_respected(demo: Demo) -> None:
+    vigie, _ = demo
+    retained = vigie.sql("select mois, count(*) as n from published.detections where retenue_region group by mois")
+    assert all(row["n"] <= 5 for row in retained)
+
+
+def test_no_company_of_the_list_is_closed_or_in_procedure(demo: Demo) -> None:
+    vigie, _ = demo
+    with_status = _admin(
+        vigie,
+        "select count(*) from publication.detection as d inner join marts.mart_company_month as m using (siren, month) "
+        "where m.en_procedure or not m.est_actif",
+    )
+    assert with_status == [(0,)]
+
+
+def test_a_month_is_taken_back_and_published_again_with_the_same_content(demo: Demo) -> None:
+    """Promises 4 and 6."""
+    vigie, summary = demo
+    digest = summary["months"][LAST]["content_sha256"]
+    vigie("rollback", "--month", LAST)
+    assert vigie.sql(f"select mois from published.publications where mois = '{LAST}-01'") == []
+    assert vigie.json("publish", "--month", LAST)["content_sha256"] == digest
+
+
+def test_a_month_that_a_later_one_counts_on_is_not_taken_back(demo: Demo) -> None:
+    vigie, _ = demo
+    assert "Retirez d’abord" in vigie.refused("rollback", "--month", "2022-10")
+
+
+@pytest.fixture
+def corrupted(demo: Demo, tmp_path: Path) -> Iterator[Path]:
+    """The last débits, all amounts multiplied by 100 (cents taken for euros upstream), as the next delivery."""
+    vigie, _ = demo
+    source = max((vigie.home / "simulation" / "deliveries").rglob("sigfaible_debits*"))
+    content = source.read_bytes()
+    lines = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode().splitlines()
+    header = lines[0].split(";")
+    amounts = [header.index("Mt_PO"), header.index("Mt_PP")]
+    target = tmp_path / "2023-01-23" / "sigfaible_debits.csv"
+    target.parent.mkdir()
+    target.write_text("\n".join([lines[0], *(_times_100(line, amounts) for line in lines[1:])]) + "\n")
+    yield target
+    shutil.rmtree(target.parent)
+
+
+def _times_100(line: str, positions: list[int]) -> str:
+    cells = line.split(";")
+    for position in positions:
+        if position < len(cells) and cells[position].isdigit():
+            cells[position] += "00"
+    return ";".join(cells)
+
+
+def test_a_delivery_that_a_gate_refuses_is_never_published(demo: Demo, corrupted: Path) -> None:
+    """Promise 4: amounts a hundred times too high are stopped, with the reason, and readers keep the last good month."""
+    vigie, _ = demo
+    vigie("ingest", str(corrupted))
+    reason = vigie.refused("run", "--month", "2023-01")
+    assert "contrôle" in reason
+    assert vigie.sql("select max(mois)::text as mois from published.publications") == [{"mois": f"{LAST}-01"}]
+    told = vigie.json("status")
+    assert told["last_published_month"] == LAST
+
+
+def test_a_home_without_deliveries_says_what_is_missing(embedded: None, tmp_path: Path) -> None:
+    vigie = Vigie(tmp_path / "empty")
+    reason = vigie.refused("run", "--month", "2025-12")
+    assert "2025-12" in reason
+    assert "entreprise" in reason
+
+
+def test_an_unknown_file_is_refused_by_name_and_the_rest_goes_on(demo: Demo, tmp_path: Path) -> None:
+    vigie, _ = demo
+    (tmp_path / "budget_2022.csv").write_text("a;b\n1;2\n")
+    reason = vigie.refused("ingest", str(tmp_path), "--received", "2022-12-29")
+    assert "budget_2022.csv" in reason
+    latest = vigie.json("delivery", "list", "--limit", "1")[0]
+    assert latest["status"] == "refused"
+    assert latest["lines"] == latest["rejected"]
+
+
+def test_a_published_view_is_exported(demo: Demo, tmp_path: Path) -> None:
+    vigie, _ = demo
+    for suffix in ("parquet", "csv", "xlsx"):
+        vigie("export", "detections", str(tmp_path / f"d.{suffix}"))
+    exported = pl.read_parquet(tmp_path / "d.parquet")
+    assert exported.height == vigie.sql("select count(*) as n from published.detections")[0]["n"] > 0
+
+
+def test_a_reader_s_query_cannot_write(demo: Demo) -> None:
+    vigie, _ = demo
+    assert "read-only" in vigie.refused("sql", "create table published.x (n int)") or "permission" in vigie.refused(
+        "sql", "delete from publication.detection"
+    )
+
+
+def test_the_models_have_a_card_and_a_hash(demo: Demo) -> None:
+    vigie, _ = demo
+    models = vigie.json("model", "list")
+    assert all(re.fullmatch(r"[0-9a-f]{64}", model["artefact_sha256"]) for model in models)
+    card = vigie("model", "card", models[-1]["model_id"])
+    assert "SIMULATION" in card
+
+
+def test_no_secret_is_kept_in_what_dagster_records(demo: Demo) -> None:
+    vigie, _ = demo
+    password = (vigie.home / "postgres" / "password").read_text()
+    events = _admin(vigie, "select string_agg(event, '') from dagster.event_logs")
+    runs = _admin(vigie, "select string_agg(run_body, '') from dagster.runs")
+    assert password not in json.dumps([events, runs])
+    for path in vigie.home.rglob("*.log"):
+        assert password not in path.read_text(errors="replace")
+
+
+def _admin(vigie: Vigie, query: str) -> list[tuple[Any, ...]]:
+    import psycopg
+
+    from orchestration.instance import Instance
+    from orchestration.runs import opened
+
+    with opened(Instance(vigie.home)) as url, psycopg.connect(url) as connection:
+        return connection.execute(query.encode()).fetchall()

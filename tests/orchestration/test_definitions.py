@@ -1,0 +1,105 @@
+"""The asset graph: addresses, gates, partitions, owners; and what runs by itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from expectations.contract import load_contracts
+from orchestration.automation import arrivals, monthly_publication
+from orchestration.definitions import defs
+from orchestration.instance import PROJECT
+
+GRAPH = defs.resolve_asset_graph()
+
+
+def test_every_contract_has_its_asset_under_the_same_name() -> None:
+    """An address is a name; a module that loses its assets silently must be noticed."""
+    raw = {key.path[1] for key in GRAPH.materializable_asset_keys if key.path[0] == "raw"}
+    assert raw == set(load_contracts())
+
+
+def test_the_stages_are_all_there() -> None:
+    keys = {"/".join(key.path) for key in GRAPH.materializable_asset_keys}
+    assert {
+        "ingest/landing", "staging/stg_urssaf__debit", "marts/mart_company_month", "marts/mart_outcome", "ml/model", "ml/score",
+        "ml/explanation", "publication/candidate_detection", "publication/month", "reports/monthly",
+    } <= keys  # fmt: skip
+    assert {GRAPH.get(key).group_name for key in GRAPH.materializable_asset_keys} == {"ingestion", "features", "scoring", "publication"}
+
+
+def test_a_blocking_gate_stands_at_each_border() -> None:
+    gates = {(check.asset_key.path[0], check.name) for check in GRAPH.asset_check_keys if GRAPH.get_check_spec(check).blocking}
+    assert {("raw", "contrat"), ("marts", "mart"), ("ml", "scores"), ("publication", "liste")} <= gates
+
+
+def test_every_asset_has_an_owner_a_kind_and_a_description() -> None:
+    bare = [
+        key.to_user_string()
+        for key in GRAPH.materializable_asset_keys
+        if not (GRAPH.get(key).owners and GRAPH.get(key).kinds and (GRAPH.get(key).description or "").strip())
+    ]
+    assert bare == []
+
+
+def test_freshness_comes_from_the_contracts() -> None:
+    for name, contract in load_contracts().items():
+        policy = GRAPH.get(dg.AssetKey(["raw", name])).freshness_policy
+        assert isinstance(policy, dg.FreshnessPolicy)
+        assert policy.fail_window.to_timedelta().days == contract.max_age_days  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("tick", "month"), [(datetime(2026, 1, 1, 5, tzinfo=UTC), "2025-12-01"), (datetime(2026, 11, 1, 5, tzinfo=UTC), "2026-10-01")]
+)
+def test_the_schedule_asks_for_the_month_that_has_just_ended(tick: datetime, month: str) -> None:
+    context = dg.build_schedule_context(scheduled_execution_time=tick)
+    request = monthly_publication(context)
+    assert isinstance(request, dg.RunRequest)
+    assert request.partition_key == month
+    assert monthly_publication.execution_timezone == "Europe/Paris"
+
+
+def test_the_sensor_asks_once_for_a_delivery_that_has_settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIGIE_HOME", str(tmp_path))
+    delivery = tmp_path / "landing" / "2025-11-24" / "sigfaible_debits.csv"
+    delivery.parent.mkdir(parents=True)
+    delivery.write_text("header\n")
+    first = dg.build_sensor_context()
+    assert all(isinstance(item, dg.SkipReason) for item in arrivals(first))
+    second = dg.build_sensor_context(cursor=first.cursor)
+    (request,) = [item for item in arrivals(second) if isinstance(item, dg.RunRequest)]
+    assert request.partition_key == "2025-11-01"
+    third = dg.build_sensor_context(cursor=second.cursor)
+    (again,) = [item for item in arrivals(third) if isinstance(item, dg.RunRequest)]
+    assert again.run_key == request.run_key, "the same files ask for the same run, which Dagster launches once"
+
+
+def test_the_workspace_loads_with_an_empty_environment(tmp_path: Path) -> None:
+    """Definitions must load without a database, a home, or any variable."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("VIGIE", "PG", "DATABASE", "DAGSTER"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate", "-w", str(PROJECT / "workspace.yaml")],
+        env=environment | {"DAGSTER_HOME": str(tmp_path)},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_picture_of_the_architecture_is_the_one_of_the_definitions() -> None:
+    sys.path.insert(0, str(PROJECT / "docs"))
+    try:
+        import picture
+    finally:
+        sys.path.pop(0)
+    page = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert page == picture.rewritten(page), "run `python docs/picture.py`"
