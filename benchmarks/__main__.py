@@ -20,7 +20,9 @@ def main() -> None:
     parser.add_argument("--only", choices=["demo", "load"], help="one of the two")
     options = parser.parse_args()
     memory = psutil.virtual_memory().total / 1024**3
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {memory:.0f} GiB, load {os.getloadavg()[0]:.1f} at start\n")
+    print(
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, {memory:.0f} GiB, load {os.getloadavg()[0]:.1f} at start\n"
+    )
     if options.only != "load":
         print(demo.measure(options.companies), flush=True)
     if options.only != "demo":

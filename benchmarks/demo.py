@@ -24,10 +24,10 @@ SAMPLE_SECONDS = 0.25
 STAGES = {
     "ingest__landing": "ingestion",
     "raw__": "ingestion",
-    "features": "features (dbt, gate)",
+    "build_features": "features (dbt, gate)",
     "ml__model": "training",
-    "scores": "scoring (and gate)",
-    "candidate": "candidate (dbt, gate)",
+    "score_months": "scoring (and gate)",
+    "build_candidate": "candidate (dbt, gate)",
     "publication__month": "publication",
     "reports__": "reports",
 }
@@ -45,7 +45,17 @@ def measure(companies: int) -> str:
     """Run the demonstration once in a new home; a Markdown table of its stages."""
     with tempfile.TemporaryDirectory(prefix="vigie-bench-") as folder:
         home = Path(folder)
-        command = [sys.executable, "-m", "orchestration.cli", "--home", str(home), "demo", "--companies", str(companies), "--json"]
+        command = [
+            sys.executable,
+            "-m",
+            "orchestration.cli",
+            "--home",
+            str(home),
+            "demo",
+            "--companies",
+            str(companies),
+            "--json",
+        ]
         samples: list[tuple[float, int]] = []
         started = time.time()
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -116,4 +126,6 @@ def _table(summary: dict[str, object], stages: dict[str, Stage], samples: list[t
     lines.append(f"| start of server, Dagster and libraries | {total - counted:.1f} | |")
     lines.append(f"| **whole demonstration** | **{total:.1f}** | **{max(size for _, size in samples) / 1e6:,.0f}** |")
     rows = sum(item["lines"] for item in summary["deliveries"])  # type: ignore[attr-defined]
-    return "\n".join([f"Demonstration: {rows:,} lines delivered, {summary['months_published']} months published.\n", *lines, ""])
+    return "\n".join(
+        [f"Demonstration: {rows:,} lines delivered, {summary['months_published']} months published.\n", *lines, ""]
+    )

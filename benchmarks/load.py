@@ -22,7 +22,10 @@ from ingestion.ingest import ingest_file
 from orchestration.instance import Instance, as_role
 from orchestration.runs import opened
 
-HEADER = "Urssaf_gestion;Dep;num_cpte;Siren;Siret;Dt_immat;Etat_cpte;Cd_pro_col;Periode;Num_Ecn;Num_Hist_Ecn;Dt_trt_ecn;Mt_PO;Mt_PP;Cd_op_ecn;Motif_ecn;Recours_en_cours"
+HEADER = (
+    "Urssaf_gestion;Dep;num_cpte;Siren;Siret;Dt_immat;Etat_cpte;Cd_pro_col;Periode;Num_Ecn;Num_Hist_Ecn;Dt_trt_ecn;"
+    "Mt_PO;Mt_PP;Cd_op_ecn;Motif_ecn;Recours_en_cours"
+)
 SOURCE = "urssaf__debit"
 
 
@@ -46,7 +49,11 @@ def measure(rows: int, runs: int) -> str:
                 ):
                     times.setdefault(name, []).append(_timed(work))
     baseline = statistics.median(times["raw COPY into text columns"])
-    lines = [f"Load of {rows:,} débit rows, median of {runs} runs.\n", "| load | seconds | rows/s | rate ÷ raw COPY |", "|---|---:|---:|---:|"]
+    lines = [
+        f"Load of {rows:,} débit rows, median of {runs} runs.\n",
+        "| load | seconds | rows/s | rate ÷ raw COPY |",
+        "|---|---:|---:|---:|",
+    ]
     for name, taken in times.items():
         median = statistics.median(taken)
         lines.append(f"| {name} | {median:.2f} | {rows / median:,.0f} | {baseline / median:.2f} |")
@@ -60,7 +67,9 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 def _ingest(url: str, path: Path, received_on: date) -> None:
-    account = ingest_file(as_role(url, "vigie_ingestion"), path, received_on=received_on, contracts=load_contracts(), source=SOURCE)
+    account = ingest_file(
+        as_role(url, "vigie_ingestion"), path, received_on=received_on, contracts=load_contracts(), source=SOURCE
+    )
     if account.status == "refused":
         raise RuntimeError(account.reason)
 
@@ -69,7 +78,10 @@ def _copy(url: str, path: Path) -> None:
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
         columns = ", ".join(f"{name.lower()} text" for name in HEADER.split(";"))
         cursor.execute(f"drop table if exists bench_copy; create unlogged table bench_copy ({columns})".encode())
-        with path.open("rb") as file, cursor.copy("copy bench_copy from stdin (format csv, header, delimiter ';')") as stream:
+        with (
+            path.open("rb") as file,
+            cursor.copy("copy bench_copy from stdin (format csv, header, delimiter ';')") as stream,
+        ):
             while chunk := file.read(1 << 20):
                 stream.write(chunk)
 

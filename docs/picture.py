@@ -30,7 +30,9 @@ def mermaid() -> str:
         if graph.get_check_spec(check).blocking:
             gates[check.asset_key.path[0], check.name] += 1
     lines = ["flowchart LR", '    files[/"deliveries"/] --> ingest']
-    lines += [f'    {schema}["{schema}.*<br/>{count} asset{"s" * (count > 1)}"]' for schema, count in sorted(sizes.items())]
+    lines += [
+        f'    {schema}["{schema}.*<br/>{count} asset{"s" * (count > 1)}"]' for schema, count in sorted(sizes.items())
+    ]
     lines += [f"    {parent} --> {child}" for parent, child in sorted(edges) if parent in sizes]
     lines += [f'    {schema} -. gate .- {schema}_{name}{{"{name}"}}' for schema, name in sorted(gates)]
     return "\n".join(lines)

@@ -47,7 +47,8 @@ def arrivals(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg
     """Ask for the ingestion of the months in which settled files were received."""
     instance = Instance.from_environment()
     sizes = {
-        str(path.relative_to(instance.landing)): path.stat().st_size for path in landing.deliveries_in([instance.landing])
+        str(path.relative_to(instance.landing)): path.stat().st_size
+        for path in landing.deliveries_in([instance.landing])
     }
     settled, context_cursor = settled_files(sizes, context.cursor)
     context.update_cursor(context_cursor)
@@ -59,7 +60,9 @@ def arrivals(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg
         }
     )
     if not months:
-        yield dg.SkipReason("rien de nouveau, ou des fichiers encore en cours d’arrivée" if sizes else "le dossier d’arrivée est vide")
+        yield dg.SkipReason(
+            "rien de nouveau, ou des fichiers encore en cours d’arrivée" if sizes else "le dossier d’arrivée est vide"
+        )
     fingerprint = hashlib.sha256(json.dumps(settled).encode()).hexdigest()[:16]
     for month in months:
         yield dg.RunRequest(run_key=f"{month:%Y-%m}-{fingerprint}", partition_key=f"{month:%Y-%m-%d}")

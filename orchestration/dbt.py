@@ -63,7 +63,13 @@ def build(instance: Instance, *, tag: str, variables: dict[str, object]) -> list
         DbtFailed: something failed; what depends on it was skipped.
     """
     arguments = ["--select", f"tag:{tag}", "--exclude", *excluded(tag).split(), "--vars", json.dumps(variables)]
-    result = _runner("build", arguments, instance.home / "dbt", instance.home / "dbt", manifest=_parsed_manifest())
+    result = _runner(
+        "build",
+        arguments,
+        instance.home / "dbt",
+        instance.home / "dbt",
+        manifest=_parsed_manifest(os.environ["PGDATABASE"]),
+    )
     nodes = [_built(item) for item in (result.result.results if result.result is not None else [])]
     failed = [f"{node.name}: {node.message}" for node in nodes if node.status in {"error", "fail"}]
     if failed or not result.success:
@@ -72,7 +78,8 @@ def build(instance: Instance, *, tag: str, variables: dict[str, object]) -> list
 
 
 @cache
-def _parsed_manifest() -> Any:
+def _parsed_manifest(_database: str) -> Any:
+    """Parsed once in a process for each database: a manifest holds the name of the one it was parsed for."""
     return _runner("parse", [], MANIFEST.parent, DBT_PROJECT / "logs").result
 
 

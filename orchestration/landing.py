@@ -33,7 +33,12 @@ class Landed:
 def is_delivery(path: Path) -> bool:
     """Whether the file is a delivery rather than a note, a hidden file or an unfinished transfer."""
     name = path.name.lower()
-    return path.is_file() and name not in IGNORED_NAMES and not name.startswith(".") and not name.endswith(UNFINISHED_SUFFIXES)
+    return (
+        path.is_file()
+        and name not in IGNORED_NAMES
+        and not name.startswith(".")
+        and not name.endswith(UNFINISHED_SUFFIXES)
+    )
 
 
 def received_from_folder(path: Path) -> date | None:
@@ -48,7 +53,9 @@ def received_from_folder(path: Path) -> date | None:
 
 def deliveries_in(paths: list[Path]) -> list[Path]:
     """Every delivery under these files and folders, in a fixed order: by date of receipt, then by name."""
-    found = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path]) if is_delivery(file)]
+    found = [
+        file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path]) if is_delivery(file)
+    ]
     return sorted(found, key=lambda file: (received_from_folder(file) or date.max, file.name, str(file)))
 
 

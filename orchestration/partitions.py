@@ -22,5 +22,7 @@ def months_of(context: dg.AssetExecutionContext) -> list[date]:
     first = tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition")
     last = tags.get("dagster/asset_partition_range_end") or tags.get("dagster/partition")
     if not first or not last:
-        raise dg.Failure("Aucun mois n’est donné : lancez le job « mensuel » pour une partition, ou `vigie run --month AAAA-MM`.")
+        raise dg.Failure(
+            "Aucun mois n’est donné : lancez le job « mensuel » pour une partition, ou `vigie run --month AAAA-MM`."
+        )
     return months_between(parse_month(first), parse_month(last))

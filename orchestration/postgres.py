@@ -171,7 +171,7 @@ class EmbeddedServer:
         locale = ["--locale=C"]
         if major >= 17:
             locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        command = [
+        command: list[str | Path] = [
             *_as_unprivileged(), find_binaries() / "initdb", "-D", self.data, "-U", SUPERUSER, "-E", "UTF8", *locale,
             "--auth=scram-sha-256", f"--pwfile={password_file}", "--no-instructions",
         ]  # fmt: skip
@@ -185,7 +185,7 @@ class EmbeddedServer:
         self._pg_ctl("start", "-l", str(self.folder / "server.log"), "-o", f"-p {_free_port()} {options}", "-W")
 
     def _pg_ctl(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        command = [*_as_unprivileged(), find_binaries() / "pg_ctl", "-D", self.data, *arguments]
+        command: list[str | Path] = [*_as_unprivileged(), find_binaries() / "pg_ctl", "-D", self.data, *arguments]
         return subprocess.run(
             command,
             stdin=subprocess.DEVNULL,

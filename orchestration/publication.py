@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -70,7 +71,9 @@ def rollback(url: str, month: date) -> int | None:
     """
     with connect(url, role=ROLE) as connection:
         connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
-        later = _one(connection, "select max(month) from publication.month where status = 'published' and month > %s", month)
+        later = _one(
+            connection, "select max(month) from publication.month where status = 'published' and month > %s", month
+        )
         if later is not None:
             raise PublicationRefused(
                 f"Le mois {month:%Y-%m} n’est pas retiré : {later:%Y-%m}, publié après lui, s’y compare. "
@@ -100,7 +103,8 @@ def _publish_month(connection: psycopg.Connection, month: date, *, simulation: b
         raise PublicationRefused(f"Le mois {month:%Y-%m} n’a pas de liste candidate : il n’y a rien à publier.")
     digest = _digest(connection, month, model)
     seen = connection.execute(
-        "select publication_id, content_sha256 from publication.month where month = %s and status = 'published'", [month]
+        "select publication_id, content_sha256 from publication.month where month = %s and status = 'published'",
+        [month],
     ).fetchone()
     if seen is None or seen[1] != digest:
         connection.execute(
@@ -150,7 +154,9 @@ def _digest(connection: psycopg.Connection, month: date, model: tuple[object, ..
     digest = hashlib.sha256(repr(model).encode())
     for table, candidate in TABLES.items():
         columns = sql.SQL(", ").join(map(sql.Identifier, _columns(connection, table)))
-        query = sql.SQL("copy (select {columns} from publication.{table} where month = {month} order by {columns}) to stdout")
+        query = sql.SQL(
+            "copy (select {columns} from publication.{table} where month = {month} order by {columns}) to stdout"
+        )
         with connection.cursor().copy(
             query.format(columns=columns, table=sql.Identifier(candidate), month=sql.Literal(month))
         ) as stream:
@@ -159,7 +165,7 @@ def _digest(connection: psycopg.Connection, month: date, model: tuple[object, ..
     return digest.hexdigest()
 
 
-def _one(connection: psycopg.Connection, query: str, *parameters: object) -> object:
+def _one(connection: psycopg.Connection, query: str, *parameters: object) -> Any:
     row = connection.execute(query.encode(), list(parameters)).fetchone()
     assert row is not None
     return row[0]

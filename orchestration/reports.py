@@ -6,13 +6,12 @@ Belongs here: reading `published.*` and naming files. How a report looks is `rep
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import psycopg
 from psycopg.rows import dict_row
@@ -91,13 +90,19 @@ class _Month:
         if not headers:
             raise PublicationRefused(f"Le mois {month:%Y-%m} n’est pas publié : il n’y a pas de rapport à écrire.")
         self.header = headers[0]
-        self.names = {row["code"]: row["libelle"] for row in self._rows("select code, libelle from reference.territoire where type = 'region'")}
-        in_region = "(type = 'region' and territoire = %(region)s) or (type = 'departement' and territoire in (select code from reference.territoire where type = 'departement' and region = %(region)s))"
+        self.names = {
+            row["code"]: row["libelle"]
+            for row in self._rows("select code, libelle from reference.territoire where type = 'region'")
+        }
+        departements = "select code from reference.territoire where type = 'departement' and region = %(region)s"
+        in_region = f"(type = 'region' and territoire = %(region)s) or (type = 'departement' and territoire in ({departements}))"
         self.territories = self._rows(
             f"select * from published.territoires where mois = %(month)s and ({in_region}) order by type desc, territoire"
         )
         if not self.territories:
-            raise PublicationRefused(f"Aucune entreprise suivie dans la région {region} en {month:%Y-%m} : vérifiez le réglage « region ».")
+            raise PublicationRefused(
+                f"Aucune entreprise suivie dans la région {region} en {month:%Y-%m} : vérifiez le réglage « region »."
+            )
         self.past = self._rows(
             f"select * from published.territoires where mois between %(since)s and %(month)s and ({in_region}) order by mois"
         )
@@ -111,7 +116,9 @@ class _Month:
         self.reasons = self._by_siren("select * from published.raisons where mois = %(month)s order by siren, rang")
         self.series = self._by_siren("select * from published.series where mois = %(month)s order by siren, periode")
         self.offers = self._by_siren("select * from published.offres where mois = %(month)s order by siren, priorite")
-        self.freshness = self._rows("select * from published.fraicheur_sources where mois = %(month)s order by producteur, source")
+        self.freshness = self._rows(
+            "select * from published.fraicheur_sources where mois = %(month)s order by producteur, source"
+        )
         metrics = self._rows("select metrics from ml.model where model_id = %(model)s", model=self.header["modele"])
         self.metrics: Mapping[str, Any] = metrics[0]["metrics"] if metrics else {}
 
@@ -136,12 +143,17 @@ class _Month:
                 **{name: territory[name] for name in Counts.model_fields if name != "nb_retenues"},
             ),
             territories=tuple(
-                TerritoryCounts(code=row["territoire"], **{name: row[name] for name in TerritoryCounts.model_fields if name != "code"})
+                TerritoryCounts(
+                    code=row["territoire"],
+                    **{name: row[name] for name in TerritoryCounts.model_fields if name != "code"},
+                )
                 for row in self.territories
                 if row["type"] == "departement"
             ),
             history=tuple(
-                MonthlyCount(month=row["mois"], nb_f1=row["nb_f1"], nb_f2=row["nb_f2"], nb_nouvelles=row["nb_nouvelles"])
+                MonthlyCount(
+                    month=row["mois"], nb_f1=row["nb_f1"], nb_f2=row["nb_f2"], nb_nouvelles=row["nb_nouvelles"]
+                )
                 for row in self.past
                 if row["type"] == kind and row["territoire"] == code
             ),
@@ -176,7 +188,12 @@ class _Month:
         return tuple(sorted(made, key=lambda company: (not company.retenue, company.rang)))
 
     def _rows(self, query: str, **parameters: object) -> list[Row]:
-        values = {"month": self.month, "region": self.region, "since": shift(self.month, 1 - HISTORY_MONTHS), **parameters}
+        values = {
+            "month": self.month,
+            "region": self.region,
+            "since": shift(self.month, 1 - HISTORY_MONTHS),
+            **parameters,
+        }
         with self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(query.encode(), values).fetchall()
 
@@ -205,7 +222,7 @@ def method_figures(metrics: Mapping[str, Any]) -> MethodFigures:
         evaluation_fin=main.get("periode_max"),
         horizons=tuple(
             HorizonFigures(
-                mois=int(months),
+                mois=cast(Literal[12, 18, 24], int(months)),
                 auc=interval(figures, "auc"),
                 ap=interval(figures, "ap"),
                 oe=interval(figures, "observe_sur_attendu"),
@@ -227,5 +244,5 @@ def _write(path: Path, content: bytes) -> ReportFile:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.part")
     unfinished.write_bytes(content)
-    os.replace(unfinished, path)
+    unfinished.replace(path)
     return ReportFile(path, hashlib.sha256(content).hexdigest(), len(content))

@@ -127,16 +127,20 @@ def _past(instance: Instance, month: date, last_built: date | None) -> list[tupl
     before = shift(month, -1)
     first_known = _scalar(
         instance,
-        "select min(_known_from) from (select _known_from from raw.urssaf__effectif_ent union all select _known_from from raw.urssaf__effectif) as x",
+        "select least((select min(_known_from) from raw.urssaf__effectif_ent), (select min(_known_from) from raw.urssaf__effectif))",
     )
     if first_known is None:
         return []
-    features_from = shift(last_built, 1) if last_built else max(shift(month, -HISTORY_DEPTH), first_known.replace(day=1))
+    features_from = (
+        shift(last_built, 1) if last_built else max(shift(month, -HISTORY_DEPTH), first_known.replace(day=1))
+    )
     if features_from > before:
         return []
     jobs = [("features", features_from, before)]
     if instance.settings.history_months:
-        lists_from = features_from if last_built else max(features_from, shift(month, -instance.settings.history_months))
+        lists_from = (
+            features_from if last_built else max(features_from, shift(month, -instance.settings.history_months))
+        )
         jobs.append(("historique", lists_from, before))
     return jobs
 
@@ -157,7 +161,11 @@ def _follow(dagster_instance: dg.DagsterInstance, run_id: str, job: str, steps: 
     def heard(entry: dg.EventLogEntry) -> None:
         nonlocal done
         event = entry.dagster_event
-        if event is not None and event.step_key and (event.is_step_success or event.is_step_failure or event.is_step_skipped):
+        if (
+            event is not None
+            and event.step_key
+            and (event.is_step_success or event.is_step_failure or event.is_step_skipped)
+        ):
             done += 1
             progress(job, event.step_key, done, steps)
 

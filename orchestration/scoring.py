@@ -103,7 +103,9 @@ def _model_as_of(instance: Instance, as_of: date, run_id: str) -> UsedModel:
 
 
 def _train(instance: Instance, as_of: date, run_id: str) -> UsedModel:
-    trained = train.train(_training_panel(instance, as_of), as_of=as_of, features=load_features(), seed=instance.settings.seed)
+    trained = train.train(
+        _training_panel(instance, as_of), as_of=as_of, features=load_features(), seed=instance.settings.seed
+    )
     assert trained.thresholds is not None
     folder = instance.models / trained.model_id
     saved = artefact.save(trained, folder)
@@ -140,7 +142,10 @@ def _score(instance: Instance, model: UsedModel, months: Sequence[date]) -> tupl
 
 def _features(instance: Instance, months: Sequence[date]) -> pl.DataFrame:
     """entity, period, features of the companies at risk in these months, in a fixed order."""
-    return _read(instance, f"select {_feature_columns()} from marts.mart_company_month where a_risque and month in ({_dates(months)}) order by siren, month")  # noqa: E501
+    return _read(
+        instance,
+        f"select {_feature_columns()} from marts.mart_company_month where a_risque and month in ({_dates(months)}) order by siren, month",
+    )
 
 
 def _training_panel(instance: Instance, as_of: date) -> pl.DataFrame:
@@ -180,8 +185,9 @@ def _require_companies(instance: Instance, month: date) -> None:
     followed, at_risk = row or (0, 0)
     if not at_risk:
         raise NothingToScore(
-            f"{month:%Y-%m} : aucune entreprise à suivre ({followed} dans le périmètre). Le périmètre demande un effectif d’au moins "
-            f"10 salariés dans les 36 derniers mois : vérifiez que les fichiers d’effectif et Sirene connus au {last_day(month):%d/%m/%Y} sont là."
+            f"{month:%Y-%m} : aucune entreprise à suivre ({followed} dans le périmètre). Le périmètre demande un effectif "
+            "d’au moins 10 salariés dans les 36 derniers mois : vérifiez que les fichiers d’effectif et Sirene connus au "
+            f"{last_day(month):%d/%m/%Y} sont là."
         )
 
 
@@ -210,6 +216,8 @@ def _replace(instance: Instance, table: str, frame: pl.DataFrame, model_id: str,
         connection.execute(
             sql.SQL("delete from {} where model_id = %s and month = any(%s)").format(target), [model_id, list(months)]
         )
-        statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(target, sql.SQL(", ").join(map(sql.Identifier, columns)))
+        statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
+            target, sql.SQL(", ").join(map(sql.Identifier, columns))
+        )
         with connection.cursor().copy(statement) as stream:
             stream.write(content)

@@ -26,7 +26,7 @@ class SchemaTranslator(DagsterDbtTranslator):
         schema = dbt_resource_props["schema"]
         return dg.AssetKey([schema, dbt_resource_props.get("identifier") or dbt_resource_props["name"]])
 
-    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:  # noqa: ARG002
         """The stage that the op belongs to."""
         return self.group
 
@@ -46,7 +46,11 @@ def specs(group: str, *, tag: str) -> list[dg.AssetSpec]:
     published = {"month", "detection"}
     return [
         spec.replace_attributes(
-            deps=[dep for dep in spec.deps if not (dep.asset_key.path[0] == "publication" and dep.asset_key.path[-1] in published)],
+            deps=[
+                dep
+                for dep in spec.deps
+                if not (dep.asset_key.path[0] == "publication" and dep.asset_key.path[-1] in published)
+            ],
             owners=[OWNER],
             kinds={"dbt", "postgres"},
         )
@@ -72,7 +76,11 @@ def build(
     for node in nodes:
         key = dg.AssetKey([node.schema, node.name])
         if key in keys:
-            metadata: dict[str, Any] = {"secondes": round(node.seconds, 2), "variables": json.dumps(variables), "tests": tests}
+            metadata: dict[str, Any] = {
+                "secondes": round(node.seconds, 2),
+                "variables": json.dumps(variables),
+                "tests": tests,
+            }
             if node.rows is not None:
                 metadata["dagster/row_count"] = node.rows
             yield dg.MaterializeResult(asset_key=key, metadata=metadata)

@@ -17,9 +17,13 @@ _SPECS = dbt_assets.specs(GROUP, tag="features")
 
 
 @dg.multi_asset(
-    name="features",
+    name="build_features",
     specs=_SPECS,
-    check_specs=[dg.AssetCheckSpec("mart", asset=MART, blocking=True, description="Le mart du mois est complet et vraisemblable.")],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "mart", asset=MART, blocking=True, description="Le mart du mois est complet et vraisemblable."
+        )
+    ],
 )
 def features(context: dg.AssetExecutionContext, vigie: Vigie) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Build staging, intermediate and marts for the months, then check the mart."""

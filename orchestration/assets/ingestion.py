@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 from psycopg import sql
@@ -38,7 +39,11 @@ def landed_files(context: dg.AssetExecutionContext, vigie: Vigie) -> dg.Material
     for file in files:
         if file.source is None:
             account = ingest_file(
-                as_role(instance.database_url, INGESTION_ROLE), file.path, received_on=file.received_on, contracts=contracts, run_id=context.run_id
+                as_role(instance.database_url, INGESTION_ROLE),
+                file.path,
+                received_on=file.received_on,
+                contracts=contracts,
+                run_id=context.run_id,
             )
             context.log.warning(f"{file.path.name} : {account.reason}")
             landing.archive(instance, file)
@@ -77,7 +82,9 @@ def load_waiting(instance: Instance, contract: Contract, *, until: dg.TimeWindow
 def _source_asset(contract: Contract) -> dg.AssetsDefinition:
     key = dg.AssetKey(["raw", contract.name])
     checks = [
-        dg.AssetCheckSpec("contrat", asset=key, blocking=True, description="Ce qui vient d’être chargé respecte le contrat."),
+        dg.AssetCheckSpec(
+            "contrat", asset=key, blocking=True, description="Ce qui vient d’être chargé respecte le contrat."
+        ),
         dg.AssetCheckSpec("livraison", asset=key, description="Aucun fichier de la source n’a été refusé en entier."),
     ]
 
@@ -93,7 +100,11 @@ def _source_asset(contract: Contract) -> dg.AssetsDefinition:
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=contract.max_age_days)),
         description=f"{contract.label}. {contract.description}",
         check_specs=checks,
-        metadata={"contrat": f"expectations/contracts/{contract.name}.yml", "cadence": contract.cadence, "producteur": contract.owner},
+        metadata={
+            "contrat": f"expectations/contracts/{contract.name}.yml",
+            "cadence": contract.cadence,
+            "producteur": contract.owner,
+        },
     )
     def load(context: dg.AssetExecutionContext, vigie: Vigie) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         instance = vigie.instance
@@ -106,7 +117,9 @@ def _source_asset(contract: Contract) -> dg.AssetsDefinition:
             asset_key=key,
             passed=not refused,
             severity=dg.AssetCheckSeverity.WARN,
-            metadata={"fichiers refusés": "\n".join(f"{item.file_name} : {item.reason}" for item in refused) or "aucun"},
+            metadata={
+                "fichiers refusés": "\n".join(f"{item.file_name} : {item.reason}" for item in refused) or "aucun"
+            },
         )
 
     return load
@@ -150,13 +163,17 @@ def gate_check(name: str, key: dg.AssetKey, result: GateResult | None) -> dg.Ass
     )
 
 
-def _metadata(instance: Instance, contract: Contract, accounts: Sequence[DeliveryAccount]) -> dict[str, object]:
+def _metadata(instance: Instance, contract: Contract, accounts: Sequence[DeliveryAccount]) -> dict[str, Any]:
     rows = "\n".join(
         f"| {a.file_name} | {a.received_on} | {a.status} | {a.lines} | {a.loaded} | {a.unchanged} | {a.rejected} "
         f"| {a.out_of_scope} | {a.content_sha256[:12] if a.content_sha256 else ''} |"
         for a in accounts
     )
-    head = "| fichier | reçu le | état | lignes | chargées | déjà connues | refusées | hors périmètre | sha256 |\n" + "|---" * 9 + "|"
+    head = (
+        "| fichier | reçu le | état | lignes | chargées | déjà connues | refusées | hors périmètre | sha256 |\n"
+        + "|---" * 9
+        + "|"
+    )
     rules: dict[str, int] = {}
     for account in accounts:
         for rule, count in account.rejects_by_rule.items():
@@ -172,7 +189,9 @@ def _metadata(instance: Instance, contract: Contract, accounts: Sequence[Deliver
 
 def _open_rows(instance: Instance, contract: Contract) -> int:
     with connect(instance.database_url, role=INGESTION_ROLE) as connection:
-        row = connection.execute(f"select count(*) from raw.{contract.name} where _known_to = 'infinity'".encode()).fetchone()
+        row = connection.execute(
+            f"select count(*) from raw.{contract.name} where _known_to = 'infinity'".encode()
+        ).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -183,7 +202,10 @@ def _preview(instance: Instance, contract: Contract) -> str:
         sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier(contract.name), PREVIEW_ROWS
     )
     with connect(instance.database_url, role=INGESTION_ROLE) as connection:
-        lines = ["| " + " | ".join("" if value is None else str(value) for value in row) + " |" for row in connection.execute(query)]
+        lines = [
+            "| " + " | ".join("" if value is None else str(value) for value in row) + " |"
+            for row in connection.execute(query)
+        ]
     return "\n".join(["| " + " | ".join(names) + " |", "|---" * len(names) + "|", *lines])
 
 

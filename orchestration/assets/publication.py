@@ -19,10 +19,15 @@ _SPECS = dbt_assets.specs(GROUP, tag="publication")
 
 
 @dg.multi_asset(
-    name="candidate",
+    name="build_candidate",
     specs=_SPECS,
     check_specs=[
-        dg.AssetCheckSpec("liste", asset=CANDIDATE, blocking=True, description="La liste candidate est publiable : volume, nouveauté, capacité, raisons.")
+        dg.AssetCheckSpec(
+            "liste",
+            asset=CANDIDATE,
+            blocking=True,
+            description="La liste candidate est publiable : volume, nouveauté, capacité, raisons.",
+        )
     ],
 )
 def candidate(context: dg.AssetExecutionContext, vigie: Vigie) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
@@ -54,7 +59,9 @@ def published_months(context: dg.AssetExecutionContext, vigie: Vigie) -> dg.Mate
     )
     return dg.MaterializeResult(
         metadata={
-            "mois": dg.MetadataValue.md(f"| mois | suivies | alertes | nouvelles | changé |\n|---|---|---|---|---|\n{rows}"),
+            "mois": dg.MetadataValue.md(
+                f"| mois | suivies | alertes | nouvelles | changé |\n|---|---|---|---|---|\n{rows}"
+            ),
             "alertes": done[-1].alerts,
             "nouvelles détections": done[-1].new_detections,
         }

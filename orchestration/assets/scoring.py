@@ -1,6 +1,7 @@
 """From the mart to risk scores: the month's model (trained when due), its scores, the reasons, and the gate."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -16,6 +17,7 @@ MODEL = dg.AssetKey(["ml", "model"])
 SCORE = dg.AssetKey(["ml", "score"])
 EXPLANATION = dg.AssetKey(["ml", "explanation"])
 OWNER = "team:modele"
+_COMMON: dict[str, Any] = {"kinds": {"scikitlearn", "postgres"}, "owners": [OWNER]}
 
 
 @dg.asset(
@@ -24,8 +26,7 @@ OWNER = "team:modele"
     group_name=GROUP,
     partitions_def=MONTHS,
     backfill_policy=ONE_RUN,
-    kinds={"scikitlearn", "postgres"},
-    owners=[OWNER],
+    **_COMMON,
     description="Le modèle de chaque mois : réentraîné une fois par an, avec ce qui était connu au 31 décembre précédent.",
 )
 def models(context: dg.AssetExecutionContext, vigie: Vigie) -> dg.MaterializeResult:
@@ -46,16 +47,25 @@ def models(context: dg.AssetExecutionContext, vigie: Vigie) -> dg.MaterializeRes
 
 
 @dg.multi_asset(
-    name="scores",
+    name="score_months",
     specs=[
-        dg.AssetSpec(SCORE, deps=[MODEL, MART], description="Probabilité de procédure collective à 12, 18 et 24 mois."),
-        dg.AssetSpec(EXPLANATION, deps=[MODEL, MART], description="Les raisons de chaque alerte, en français."),
+        dg.AssetSpec(
+            SCORE, deps=[MODEL, MART], description="Probabilité de procédure collective à 12, 18 et 24 mois.", **_COMMON
+        ),
+        dg.AssetSpec(
+            EXPLANATION, deps=[MODEL, MART], description="Les raisons de chaque alerte, en français.", **_COMMON
+        ),
     ],
     group_name=GROUP,
     partitions_def=MONTHS,
     backfill_policy=ONE_RUN,
     check_specs=[
-        dg.AssetCheckSpec("scores", asset=SCORE, blocking=True, description="Chaque entreprise suivie a un score, croissant avec l’horizon, sans dérive.")
+        dg.AssetCheckSpec(
+            "scores",
+            asset=SCORE,
+            blocking=True,
+            description="Chaque entreprise suivie a un score, croissant avec l’horizon, sans dérive.",
+        )
     ],
 )
 def scores(context: dg.AssetExecutionContext, vigie: Vigie) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:

@@ -9,14 +9,14 @@ import warnings
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from orchestration.cli import deliveries, demo, models, months, operations, reading
 from orchestration.cli.console import Refused, errors
 
 #: Exit codes, a stable interface.
-DONE, REFUSED, USAGE, FAULT = 0, 1, 2, 3
+DONE, REFUSED, USAGE, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(
     name="vigie",
@@ -25,7 +25,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="""Vigie finds French companies in difficulty early enough to help them.
 
-Start with [bold]vigie demo[/bold]; look with [bold]vigie up[/bold]; use your own files with [bold]vigie ingest[/bold], then [bold]vigie run[/bold].
+Start with [bold]vigie demo[/bold]; look with [bold]vigie up[/bold]; use your own files with [bold]vigie ingest[/bold],
+then [bold]vigie run[/bold].
 
 Exit codes: 0 done · 1 refused by a gate or by the data (the reason is printed) · 2 wrong usage · 3 a fault of ours.""",
 )
@@ -36,7 +37,9 @@ for part in (demo, operations, deliveries, months, models, reading):
 @app.callback()
 def common(
     context: typer.Context,
-    home: Annotated[Path, typer.Option(envvar="VIGIE_HOME", help="Folder of the instance: database, landing, reports, settings.")] = Path(".vigie"),
+    home: Annotated[
+        Path, typer.Option(envvar="VIGIE_HOME", help="Folder of the instance: database, landing, reports, settings.")
+    ] = Path(".vigie"),
 ) -> None:
     """Options that every command takes."""
     context.obj = home
@@ -51,14 +54,17 @@ def main() -> None:
     except Refused as refusal:
         errors.print(f"[bold red]Refused.[/bold red] {refusal}")
         sys.exit(REFUSED)
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except click.ClickException as wrong:
-        wrong.show()
+    except TyperException as wrong:
+        if str(wrong):  # empty when the help was shown because nothing was asked
+            errors.print(f"[bold red]Wrong usage.[/bold red] {wrong}  (see --help)", highlight=False)
         sys.exit(USAGE)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
     except Exception as fault:  # the last border: whatever happens, a script gets a code and a person a sentence
-        errors.print(f"[bold red]A fault of ours:[/bold red] {type(fault).__name__}: {fault}", markup=True, highlight=False)
+        errors.print(
+            f"[bold red]A fault of ours:[/bold red] {type(fault).__name__}: {fault}", markup=True, highlight=False
+        )
         errors.print(traceback.format_exc(), style="dim", markup=False, highlight=False)
         sys.exit(FAULT)

@@ -63,7 +63,13 @@ def print_json(content: Any) -> None:
 @contextlib.contextmanager
 def bars() -> Iterator[Progress]:
     """Progress bars on standard error, so that standard output stays clean for `--json`."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=errors, transient=not errors.is_terminal) as progress:
         yield progress
 

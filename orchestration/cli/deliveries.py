@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import typer
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from expectations.contract import load_contracts
@@ -62,19 +64,36 @@ def simulate(
         print_json(content)
         return
     rows = [
-        {"received": delivery["received_on"], "files": len(delivery["files"]), "lines": sum(file["lines"] for file in delivery["files"])}
+        {
+            "received": delivery["received_on"],
+            "files": len(delivery["files"]),
+            "lines": sum(file["lines"] for file in delivery["files"]),
+        }
         for delivery in content["deliveries"]
     ]
     print_rows(rows, as_json=False)
-    console.print(f"SIMULATION: {summary.in_perimeter:,} companies in the perimeter, {summary.failures:,} failures; files and truth in {out}")
+    console.print(
+        f"SIMULATION: {summary.in_perimeter:,} companies in the perimeter, {summary.failures:,} failures; files and truth in {out}"
+    )
 
 
 def ingest(
     context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(exists=True, help="Files or folders to take as deliveries.")],
-    received: Annotated[date | None, typer.Option(parser=day_argument, metavar="YYYY-MM-DD", help="Day of receipt. Default: the folder named YYYY-MM-DD that holds the file, else today.")] = None,
-    source: Annotated[str | None, typer.Option(help="Name of the contract, when the file's own name does not tell.")] = None,
-    identity: Annotated[Literal["luhn", "format"] | None, typer.Option(help="Check of SIREN and SIRET (kept in the settings).")] = None,
+    received: Annotated[
+        date | None,
+        typer.Option(
+            parser=day_argument,
+            metavar="YYYY-MM-DD",
+            help="Day of receipt. Default: the folder named YYYY-MM-DD that holds the file, else today.",
+        ),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Name of the contract, when the file's own name does not tell.")
+    ] = None,
+    identity: Annotated[
+        Literal["luhn", "format"] | None, typer.Option(help="Check of SIREN and SIRET (kept in the settings).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Take your own files as deliveries: recognise, check, load; what is refused goes to the quarantine with its reason."""
@@ -97,7 +116,7 @@ def ingest(
                     contracts=contracts,
                     identity=instance.settings.identity,
                     source=source,
-                    progress=lambda done, rows=rows: progress.update(rows, completed=done),
+                    progress=partial(_advance, progress, rows),
                 )
             )
             progress.remove_task(rows)
@@ -108,6 +127,10 @@ def ingest(
         _print_accounts(accounts)
     if refused := [account for account in accounts if account.status == "refused"]:
         raise Refused("\n".join(f"{account.file_name}: {account.reason}" for account in refused))
+
+
+def _advance(progress: Progress, task: TaskID, done: int) -> None:
+    progress.update(task, completed=done)
 
 
 def today() -> date:
@@ -157,7 +180,14 @@ def quarantine_list(
 def contract_list(as_json: AsJson = False) -> None:
     """The sources: who produces them, how often, under which file names."""
     rows = [
-        {"source": item.name, "producer": item.producer, "label": item.label, "cadence": item.cadence, "mode": item.mode, "files": ", ".join(item.file_names)}
+        {
+            "source": item.name,
+            "producer": item.producer,
+            "label": item.label,
+            "cadence": item.cadence,
+            "mode": item.mode,
+            "files": ", ".join(item.file_names),
+        }
         for item in load_contracts().values()
     ]
     print_rows(rows, as_json)
@@ -199,5 +229,7 @@ def _print_accounts(accounts: Sequence[DeliveryAccount]) -> None:
         rules = ", ".join(f"{rule} × {count}" for rule, count in item.rejects_by_rule.items())
         numbers = (item.lines, item.loaded, item.unchanged, item.rejected, item.out_of_scope)
         status = f"[{STATUS_STYLE[item.status]}]{item.status}[/]"
-        table.add_row(item.file_name, item.source or "?", status, *(f"{n:,}" for n in numbers), f"{item.seconds:.1f}", rules)
+        table.add_row(
+            item.file_name, item.source or "?", status, *(f"{n:,}" for n in numbers), f"{item.seconds:.1f}", rules
+        )
     console.print(table)

@@ -22,7 +22,10 @@ from orchestration.months import shift
 FIRST_MONTH = date(2016, 1, 1)
 #: Monthly deliveries that the demonstration runs one by one, after the history.
 LATEST_MONTHS = 3
-EXAMPLE = "select siren, departement, alerte, round(p18::numeric, 3) as p18, motif_nouveaute from published.detections where est_nouvelle_detection order by mois desc, p18 desc limit 10"
+EXAMPLE = (
+    "select siren, departement, alerte, round(p18::numeric, 3) as p18, motif_nouveaute from published.detections "
+    "where est_nouvelle_detection order by mois desc, p18 desc limit 10"
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -71,7 +74,7 @@ def _deliver(instance: Instance, companies: int, months: int, seed: int) -> None
     """Let the region deliver into the landing folder, unless it did so before with the same arguments."""
     from simulation import simulate
 
-    arguments = {"companies": companies, "months": months, "seed": seed}
+    arguments: dict[str, Any] = {"companies": companies, "months": months, "seed": seed}
     done = instance.home / "simulation" / "arguments.json"
     if done.exists() and json.loads(done.read_text()) == arguments:
         return
@@ -95,7 +98,11 @@ def _summary(url: str, first: date, last: date, seconds: dict[str, float]) -> di
         ).fetchall()
         scored = connection.execute("select count(*) from publication.month where status = 'published'").fetchone()
     names = ("received_on", "files", "lines", "loaded", "unchanged", "rejected", "out_of_scope")
-    months = {f"{month:%Y-%m}": month_summary(url, month) for month in (shift(first, i) for i in range(LATEST_MONTHS)) if month <= last}
+    months = {
+        f"{month:%Y-%m}": month_summary(url, month)
+        for month in (shift(first, i) for i in range(LATEST_MONTHS))
+        if month <= last
+    }
     return {
         "deliveries": [dict(zip(names, (row[0], *map(int, row[1:])), strict=True)) for row in deliveries],
         "months": months,
@@ -109,9 +116,14 @@ def _print(summary: dict[str, Any]) -> None:
     for name in ("files", "rows in", "loaded", "unchanged", "rejected", "out of scope"):
         files.add_column(name, justify="right")
     for item in summary["deliveries"]:
-        files.add_row(str(item["received_on"]), *(f"{item[name]:,}" for name in ("files", "lines", "loaded", "unchanged", "rejected", "out_of_scope")))
+        files.add_row(
+            str(item["received_on"]),
+            *(f"{item[name]:,}" for name in ("files", "lines", "loaded", "unchanged", "rejected", "out_of_scope")),
+        )
     console.print(files)
-    lists = Table("month", title=f"SIMULATION · lists ({summary['months_published']} months published)", header_style="bold")
+    lists = Table(
+        "month", title=f"SIMULATION · lists ({summary['months_published']} months published)", header_style="bold"
+    )
     for name in ("companies scored", "alerts", "new detections", "retained", "seconds"):
         lists.add_column(name, justify="right")
     for month, item in summary["months"].items():

@@ -23,7 +23,8 @@ def register(app: typer.Typer) -> None:
 def model_list(context: typer.Context, as_json: AsJson = False) -> None:
     """Every trained model: date of knowledge, size of its training, thresholds, figures at 18 months."""
     query = """
-        select model_id, as_of, fitted_rows, fitted_events, round(seuil_f1::numeric, 4) as seuil_f1, round(seuil_f2::numeric, 4) as seuil_f2,
+        select model_id, as_of, fitted_rows, fitted_events,
+            round(seuil_f1::numeric, 4) as seuil_f1, round(seuil_f2::numeric, 4) as seuil_f2,
             round((metrics #>> '{horizons,18,auc,valeur}')::numeric, 3) as auc_18m,
             round((metrics #>> '{horizons,18,ap,valeur}')::numeric, 3) as ap_18m,
             round((metrics #>> '{horizons,18,observe_sur_attendu,valeur}')::numeric, 2) as observe_sur_attendu_18m,
@@ -37,7 +38,9 @@ def model_list(context: typer.Context, as_json: AsJson = False) -> None:
     print_rows(rows, as_json)
 
 
-def model_card(context: typer.Context, model_id: Annotated[str, typer.Argument(help="Identifier, see `vigie model list`.")]) -> None:
+def model_card(
+    context: typer.Context, model_id: Annotated[str, typer.Argument(help="Identifier, see `vigie model list`.")]
+) -> None:
     """The card that the training wrote: purpose, data, figures with intervals, limits."""
     path = instance_of(context).models / model_id / "fiche.md"
     if not path.is_file():

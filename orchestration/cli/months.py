@@ -22,8 +22,12 @@ def register(app: typer.Typer) -> None:
 def run(
     context: typer.Context,
     month: Month,
-    history: Annotated[int | None, typer.Option(min=0, help="Months scored before the first published one (kept in the settings).")] = None,
-    region: Annotated[str | None, typer.Option(help="INSEE code of the region to report on (kept in the settings).")] = None,
+    history: Annotated[
+        int | None, typer.Option(min=0, help="Months scored before the first published one (kept in the settings).")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="INSEE code of the region to report on (kept in the settings).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Features → gates → scores → publication → reports for a month, through Dagster."""
@@ -43,7 +47,15 @@ def run(
         state = "published" if outcome.success else "refused" if outcome.refused else "failed"
         place = str(reports.folder(instance, month) / "index.html") if outcome.success else None
         print_json(
-            {"month": f"{month:%Y-%m}", "status": state, "reasons": outcome.reasons, "run_id": outcome.run_id, "missing_sources": missing, "report": place, **summary}
+            {
+                "month": f"{month:%Y-%m}",
+                "status": state,
+                "reasons": outcome.reasons,
+                "run_id": outcome.run_id,
+                "missing_sources": missing,
+                "report": place,
+                **summary,
+            }
         )
     if missing and not as_json:
         console.print(f"Sources never delivered, lived without: {', '.join(missing)}", style="yellow")
@@ -77,7 +89,10 @@ def rollback(context: typer.Context, month: Month, as_json: AsJson = False) -> N
     if as_json:
         print_json({"month": f"{month:%Y-%m}", "publication_id": now_seen})
     else:
-        console.print(f"{month:%Y-%m} taken back; " + (f"publication {now_seen} is seen again." if now_seen else "the month is no longer published."))
+        console.print(
+            f"{month:%Y-%m} taken back; "
+            + (f"publication {now_seen} is seen again." if now_seen else "the month is no longer published.")
+        )
 
 
 def report(context: typer.Context, month: Month, as_json: AsJson = False) -> None:

@@ -36,7 +36,9 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def up(context: typer.Context, port: Annotated[int, typer.Option(help="Port of the Dagster UI on 127.0.0.1.")] = 3000) -> None:
+def up(
+    context: typer.Context, port: Annotated[int, typer.Option(help="Port of the Dagster UI on 127.0.0.1.")] = 3000
+) -> None:
     """Dagster UI, daemon (schedule and sensor) and database, until Ctrl-C; nothing is left running after."""
     instance = instance_of(context)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -52,11 +54,15 @@ def up(context: typer.Context, port: Annotated[int, typer.Option(help="Port of t
         ]
         log = (instance.home / "dagster.log").open("ab")
         children = [
-            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=PROJECT)
+            subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=PROJECT
+            )
             for command in commands
         ]
         try:
-            console.print(f"Dagster UI: http://127.0.0.1:{port}   (log: {instance.home / 'dagster.log'}; Ctrl-C stops everything)")
+            console.print(
+                f"Dagster UI: http://127.0.0.1:{port}   (log: {instance.home / 'dagster.log'}; Ctrl-C stops everything)"
+            )
             _watch(instance, children)
         except KeyboardInterrupt:
             console.print("stopping…")
@@ -93,7 +99,9 @@ def doctor(context: typer.Context) -> None:
         raise Refused("; ".join(alarms))
 
 
-def psql(context: typer.Context, arguments: Annotated[list[str] | None, typer.Argument(help="Passed on to psql.")] = None) -> None:
+def psql(
+    context: typer.Context, arguments: Annotated[list[str] | None, typer.Argument(help="Passed on to psql.")] = None
+) -> None:
     """psql on the instance, read-only, as the national reader."""
     instance = instance_of(context)
     with runs.opened(instance):
@@ -108,8 +116,10 @@ def psql(context: typer.Context, arguments: Annotated[list[str] | None, typer.Ar
 def _state(instance: Instance, url: str, day: date) -> dict[str, Any]:
     contracts = load_contracts()
     with connect(url) as connection:
-        last = dict(
-            connection.execute("select source, max(received_on) from ingest.delivery where status in ('loaded', 'identical') group by source").fetchall()
+        last: dict[str, date] = dict(
+            connection.execute(
+                "select source, max(received_on) from ingest.delivery where status in ('loaded', 'identical') group by source"
+            ).fetchall()
         )
         published = connection.execute("select max(month) from publication.month where status = 'published'").fetchone()
         refused = connection.execute("select count(*) from ingest.delivery where status = 'refused'").fetchone()
@@ -125,7 +135,9 @@ def _state(instance: Instance, url: str, day: date) -> dict[str, Any]:
     ]
     waiting = len(landing.deliveries_in([instance.landing]))
     free = shutil.disk_usage(instance.home).free
-    alarms = [f"source {item['source']}: last delivery {item['last_delivery'] or 'never'}" for item in sources if item["late"]]
+    alarms = [
+        f"source {item['source']}: last delivery {item['last_delivery'] or 'never'}" for item in sources if item["late"]
+    ]
     if free < MIN_FREE_BYTES:
         alarms.append(f"disk: {free / 1024**3:.1f} GiB free under {instance.home}")
     return {
@@ -148,7 +160,9 @@ def _watch(instance: Instance, children: list[subprocess.Popen[bytes]]) -> None:
             instance.server.start()
         for child in children:
             if child.poll() is not None:
-                raise RuntimeError(f"a Dagster process ended with code {child.returncode}; see {instance.home / 'dagster.log'}")
+                raise RuntimeError(
+                    f"a Dagster process ended with code {child.returncode}; see {instance.home / 'dagster.log'}"
+                )
 
 
 def _stop(children: list[subprocess.Popen[bytes]]) -> None:

@@ -42,14 +42,22 @@ def export(
     """A published table into a file."""
     import polars as pl
 
-    writers = {".parquet": pl.DataFrame.write_parquet, ".csv": pl.DataFrame.write_csv, ".xlsx": pl.DataFrame.write_excel}
-    if file.suffix not in writers:
-        raise typer.BadParameter(f"{file.name}: one of {', '.join(writers)} is expected")
+    if file.suffix not in {".parquet", ".csv", ".xlsx"}:
+        raise typer.BadParameter(f"{file.name}: .parquet, .csv or .xlsx is expected")
     query = compose.SQL("select * from published.{}").format(compose.Identifier(table.removeprefix("published.")))
     with runs.opened(instance_of(context)) as url:
         names, rows = _read(url, query.as_string())
     frame = pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
-    writers[file.suffix](frame, file)
+    if file.suffix == ".parquet":
+        frame.write_parquet(file)
+    elif file.suffix == ".xlsx":
+        frame.write_excel(file)  # polars writes text as text: a name that starts with = stays a name
+    else:
+        # A spreadsheet would take such text for a formula; the quote makes it text.
+        dangerous = pl.col(pl.String).str.contains(r"^[=+\-@\t\r]")
+        frame.with_columns(
+            pl.when(dangerous).then("'" + pl.col(pl.String)).otherwise(pl.col(pl.String)).name.keep()
+        ).write_csv(file)
     console.print(f"{frame.height:,} rows written to {file}")
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from vigie_command import COMPANIES, HISTORY, MONTHS, Vigie
 
 from orchestration.instance import Instance
 from orchestration.runs import opened
-from vigie_command import COMPANIES, HISTORY, MONTHS, Vigie
+
 
 @pytest.fixture(scope="session")
 def embedded() -> Iterator[None]:

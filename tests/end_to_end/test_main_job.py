@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
-
 from vigie_command import COMPANIES, HISTORY, MONTHS, Vigie
 
 Demo = tuple[Vigie, dict[str, Any]]
@@ -41,7 +40,9 @@ def test_every_line_of_every_file_is_accounted_for(demo: Demo) -> None:
     for item in ledger:
         assert item["lines"] == item["loaded"] + item["unchanged"] + item["rejected"] + item["out_of_scope"]
     rejected = sum(item["rejected"] for item in ledger if item["status"] == "loaded")
-    quarantine = sum(item["lines"] for item in vigie.json("quarantine", "list", "--limit", "500") if item["kind"] == "rejet")
+    quarantine = sum(
+        item["lines"] for item in vigie.json("quarantine", "list", "--limit", "500") if item["kind"] == "rejet"
+    )
     assert rejected == quarantine > 0
 
 
@@ -88,7 +89,10 @@ def test_the_reports_are_there_and_say_simulation(demo: Demo) -> None:
 def test_probabilities_grow_with_the_horizon(demo: Demo) -> None:
     """Promise 7."""
     vigie, _ = demo
-    assert vigie.sql("select siren from published.scores where not (0 < p12 and p12 <= p18 and p18 <= p24 and p24 < 1)") == []
+    assert (
+        vigie.sql("select siren from published.scores where not (0 < p12 and p12 <= p18 and p18 <= p24 and p24 < 1)")
+        == []
+    )
 
 
 def test_the_scores_find_the_companies_that_will_fail(demo: Demo) -> None:

@@ -26,13 +26,15 @@ def candidate(vigie_url: str) -> Callable[..., None]:
     """`candidate(month, {"052000001": ("21", "Alerte seuil F1"), …})` writes a candidate list as dbt would."""
     with psycopg.connect(vigie_url) as connection:
         connection.execute(
-            "insert into ml.model values (%s, '2024-12-31', 1000, 30, 0.2, 0.05, '{}', 'hash', 'artefact', 'sha', null, now())", [MODEL]
+            "insert into ml.model values (%s, '2024-12-31', 1000, 30, 0.2, 0.05, '{}', 'hash', 'artefact', 'sha', null, now())",
+            [MODEL],
         )
         for table, name in publication.TABLES.items():
             if table != "montant":
                 connection.execute(
                     f"create table publication.{name} as select * from publication.{table} with no data; "
-                    f"alter table publication.{name} drop column publication_id; grant select on publication.{name} to vigie_publication".encode()
+                    f"alter table publication.{name} drop column publication_id; "
+                    f"grant select on publication.{name} to vigie_publication".encode()
                 )
         connection.execute(
             b"alter table publication.candidate_detection add dette_eur numeric, add dette_part_ouvriere_eur numeric, "
@@ -50,7 +52,9 @@ def candidate(vigie_url: str) -> Callable[..., None]:
     return write
 
 
-def _write_company(connection: psycopg.Connection, month: date, siren: str, departement: str, alert: str, rank: int) -> None:
+def _write_company(
+    connection: psycopg.Connection, month: date, siren: str, departement: str, alert: str, rank: int
+) -> None:
     connection.execute(
         "insert into publication.candidate_detection (month, siren, departement, region, alerte, p12, p18, p24, est_premiere_alerte, "
         "est_aggravation, est_retour, est_nouvelle_detection, motif_nouveaute, premiere_alerte_le, nb_alertes_4_listes, rang_region, "
@@ -59,7 +63,8 @@ def _write_company(connection: psycopg.Connection, month: date, siren: str, depa
         [month, siren, departement, alert, month, rank],
     )
     connection.execute(
-        "insert into publication.candidate_score values (%s, %s, %s, 0.1, 0.2, 0.3, %s, %s)", [month, siren, departement, alert, MODEL]
+        "insert into publication.candidate_score values (%s, %s, %s, 0.1, 0.2, 0.3, %s, %s)",
+        [month, siren, departement, alert, MODEL],
     )
     for order, theme in enumerate(("Dettes sociales", "Effectif"), start=1):
         connection.execute(

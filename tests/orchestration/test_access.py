@@ -37,10 +37,14 @@ def agent(published_url: str) -> Iterator[Callable[..., str]]:
             connection.execute(sql.SQL("create role {} nologin").format(identifier))
             connection.execute(sql.SQL("grant usage on schema published, publication to {}").format(identifier))
             connection.execute(sql.SQL("grant select on all tables in schema published to {}").format(identifier))
-            tables = sql.SQL(", ").join(sql.Identifier("publication", table) for table in ("month", *publication.TABLES))
+            tables = sql.SQL(", ").join(
+                sql.Identifier("publication", table) for table in ("month", *publication.TABLES)
+            )
             connection.execute(sql.SQL("grant select on {} to {}").format(tables, identifier))
             if departement is not None:
-                connection.execute("insert into publication.habilitation values (%s, %s, %s)", [name, departement, niveau])
+                connection.execute(
+                    "insert into publication.habilitation values (%s, %s, %s)", [name, departement, niveau]
+                )
         made.append(name)
         return name
 
@@ -68,7 +72,9 @@ def test_the_tables_behind_the_views_are_protected_too(published_url: str, agent
     assert rows(published_url, role, "select distinct siren from publication.montant") == [(DIJON,)]
 
 
-def test_level_b_sees_no_urssaf_amount_and_no_reason_drawn_from_one(published_url: str, agent: Callable[..., str]) -> None:
+def test_level_b_sees_no_urssaf_amount_and_no_reason_drawn_from_one(
+    published_url: str, agent: Callable[..., str]
+) -> None:
     role = agent("21", "B")
     assert rows(published_url, role, "select siren from published.detections") == [(DIJON,)]
     assert rows(published_url, role, "select * from published.montants") == []

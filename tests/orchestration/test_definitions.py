@@ -31,11 +31,20 @@ def test_the_stages_are_all_there() -> None:
         "ingest/landing", "staging/stg_urssaf__debit", "marts/mart_company_month", "marts/mart_outcome", "ml/model", "ml/score",
         "ml/explanation", "publication/candidate_detection", "publication/month", "reports/monthly",
     } <= keys  # fmt: skip
-    assert {GRAPH.get(key).group_name for key in GRAPH.materializable_asset_keys} == {"ingestion", "features", "scoring", "publication"}
+    assert {GRAPH.get(key).group_name for key in GRAPH.materializable_asset_keys} == {
+        "ingestion",
+        "features",
+        "scoring",
+        "publication",
+    }
 
 
 def test_a_blocking_gate_stands_at_each_border() -> None:
-    gates = {(check.asset_key.path[0], check.name) for check in GRAPH.asset_check_keys if GRAPH.get_check_spec(check).blocking}
+    gates = {
+        (check.asset_key.path[0], check.name)
+        for check in GRAPH.asset_check_keys
+        if GRAPH.get_check_spec(check).blocking
+    }
     assert {("raw", "contrat"), ("marts", "mart"), ("ml", "scores"), ("publication", "liste")} <= gates
 
 
@@ -56,7 +65,8 @@ def test_freshness_comes_from_the_contracts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tick", "month"), [(datetime(2026, 1, 1, 5, tzinfo=UTC), "2025-12-01"), (datetime(2026, 11, 1, 5, tzinfo=UTC), "2026-10-01")]
+    ("tick", "month"),
+    [(datetime(2026, 1, 1, 5, tzinfo=UTC), "2025-12-01"), (datetime(2026, 11, 1, 5, tzinfo=UTC), "2026-10-01")],
 )
 def test_the_schedule_asks_for_the_month_that_has_just_ended(tick: datetime, month: str) -> None:
     context = dg.build_schedule_context(scheduled_execution_time=tick)
@@ -83,7 +93,9 @@ def test_the_sensor_asks_once_for_a_delivery_that_has_settled(tmp_path: Path, mo
 
 def test_the_workspace_loads_with_an_empty_environment(tmp_path: Path) -> None:
     """Definitions must load without a database, a home, or any variable."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("VIGIE", "PG", "DATABASE", "DAGSTER"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("VIGIE", "PG", "DATABASE", "DAGSTER"))
+    }
     done = subprocess.run(
         [sys.executable, "-m", "dagster", "definitions", "validate", "-w", str(PROJECT / "workspace.yaml")],
         env=environment | {"DAGSTER_HOME": str(tmp_path)},

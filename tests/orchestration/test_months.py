@@ -30,7 +30,11 @@ def test_the_last_day_knows_leap_years() -> None:
 
 
 def test_a_range_of_months_has_both_ends() -> None:
-    assert months_between(date(2025, 11, 1), date(2026, 1, 1)) == [date(2025, 11, 1), date(2025, 12, 1), date(2026, 1, 1)]
+    assert months_between(date(2025, 11, 1), date(2026, 1, 1)) == [
+        date(2025, 11, 1),
+        date(2025, 12, 1),
+        date(2026, 1, 1),
+    ]
 
 
 def test_a_file_is_taken_only_when_its_size_has_settled() -> None:

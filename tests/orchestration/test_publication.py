@@ -40,7 +40,9 @@ def test_publishing_the_same_content_again_changes_nothing(vigie_url: str, candi
     assert second.publication_id == first.publication_id
 
 
-def test_a_month_published_again_replaces_the_old_one_and_rollback_brings_it_back(vigie_url: str, candidate: Candidate) -> None:
+def test_a_month_published_again_replaces_the_old_one_and_rollback_brings_it_back(
+    vigie_url: str, candidate: Candidate
+) -> None:
     candidate(MONTH, {A: ("21", "Alerte seuil F1")})
     (first,) = publication.publish(vigie_url, [MONTH], simulation=True, run_id=None)
     candidate(MONTH, {B: ("25", "Alerte seuil F2")})
@@ -60,7 +62,9 @@ def test_a_month_that_a_later_one_counts_on_is_not_taken_back(vigie_url: str, ca
         publication.rollback(vigie_url, MONTH)
 
 
-def test_a_month_without_candidate_is_refused_and_nothing_of_the_others_is_seen(vigie_url: str, candidate: Candidate) -> None:
+def test_a_month_without_candidate_is_refused_and_nothing_of_the_others_is_seen(
+    vigie_url: str, candidate: Candidate
+) -> None:
     """One transaction for all the months asked: a refusal half way must leave nothing behind."""
     candidate(MONTH, {A: ("21", "Alerte seuil F1")})
     with pytest.raises(PublicationRefused, match="2025-12"):
@@ -80,7 +84,9 @@ def test_readers_never_see_a_mix_of_two_publications(vigie_url: str, candidate: 
         with psycopg.connect(vigie_url, autocommit=True) as connection:
             connection.execute("set role vigie_lecteur")
             while not stop.is_set():
-                answers.add(tuple(value for (value,) in connection.execute("select siren from published.detections order by 1")))
+                answers.add(
+                    tuple(value for (value,) in connection.execute("select siren from published.detections order by 1"))
+                )
 
     reader = threading.Thread(target=read)
     reader.start()
