@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+#: The C parser when the wheel brings it: ten times faster, same result.
+_Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 CONTRACTS = Path(__file__).parent / "contracts"
 
@@ -187,12 +191,21 @@ class Contract(_Model):
 
 
 def load_contracts(folder: Path | None = None) -> dict[str, Contract]:
-    """All contracts of a folder (default: the project's), by name, in alphabetical order.
+    """All contracts of a folder by name, in alphabetical order (default: the project's, read once in a process).
 
     Raises ContractError, naming file and line, when one cannot be used.
     """
+    return dict(_project_contracts()) if folder is None else _contracts_in(folder)
+
+
+@cache
+def _project_contracts() -> dict[str, Contract]:
+    return _contracts_in(CONTRACTS)
+
+
+def _contracts_in(folder: Path) -> dict[str, Contract]:
     contracts: dict[str, Contract] = {}
-    for path in sorted((folder or CONTRACTS).glob("*.yml")):
+    for path in sorted(folder.glob("*.yml")):
         contract = load_contract(path)
         if contract.name != path.stem:
             raise ContractError(f"{path}, ligne 1 : le contrat s'appelle {contract.name!r}, le fichier {path.stem!r}")
@@ -202,10 +215,10 @@ def load_contracts(folder: Path | None = None) -> dict[str, Contract]:
 
 def load_contract(path: Path) -> Contract:
     """One contract from its YAML file (ContractError naming file and line when it is invalid)."""
-    text = path.read_text(encoding="utf-8")
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        data = loader.construct_document(node) if node is not None else None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ContractError(f"{path}, ligne {mark.line + 1 if mark else 1} : YAML illisible ({error})") from error

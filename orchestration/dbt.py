@@ -42,13 +42,19 @@ class BuiltNode:
 
 def manifest() -> dict[str, Any]:
     """The manifest of the dbt project as a dictionary, parsed again when a file of the project is newer."""
-    sources = [path for folder in ("models", "seeds", "macros", "tests") for path in (DBT_PROJECT / folder).rglob("*")]
-    newest = max(path.stat().st_mtime for path in [*sources, DBT_PROJECT / "dbt_project.yml"] if path.is_file())
-    if not MANIFEST.exists() or MANIFEST.stat().st_mtime < newest:
+    if not _fresh(MANIFEST):
         _runner("parse", [], MANIFEST.parent, DBT_PROJECT / "logs")
         MANIFEST.touch()
     content: dict[str, Any] = json.loads(MANIFEST.read_text())
     return content
+
+
+def _fresh(made: Path) -> bool:
+    """Whether a file made from the project is newer than all of it."""
+    folders = ("models", "seeds", "macros", "tests")
+    sources = [path for folder in folders for path in (DBT_PROJECT / folder).rglob("*") if path.is_file()]
+    newest = max(path.stat().st_mtime for path in [*sources, *DBT_PROJECT.glob("*.yml")])
+    return made.exists() and made.stat().st_mtime >= newest
 
 
 def excluded(tag: str) -> str:
@@ -68,7 +74,7 @@ def build(instance: Instance, *, tag: str, variables: dict[str, object]) -> list
         arguments,
         instance.home / "dbt",
         instance.home / "dbt",
-        manifest=_parsed_manifest(os.environ["PGDATABASE"]),
+        manifest=_kept_manifest(instance.home / "dbt", os.environ["PGDATABASE"]),
     )
     nodes = [_built(item) for item in (result.result.results if result.result is not None else [])]
     failed = [f"{node.name}: {node.message}" for node in nodes if node.status in {"error", "fail"}]
@@ -78,9 +84,20 @@ def build(instance: Instance, *, tag: str, variables: dict[str, object]) -> list
 
 
 @cache
-def _parsed_manifest(_database: str) -> Any:
-    """Parsed once in a process for each database: a manifest holds the name of the one it was parsed for."""
-    return _runner("parse", [], MANIFEST.parent, DBT_PROJECT / "logs").result
+def _kept_manifest(folder: Path, database: str) -> Any:
+    """dbt's own manifest, parsed once for an instance and kept in its home: parsing takes longer than a month's models.
+
+    The name of the database and the release of dbt are part of the file's name, because both are inside it.
+    """
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.version import __version__
+
+    kept = folder / f"manifest-{database}-{__version__}.msgpack"
+    if _fresh(kept):
+        return Manifest.from_msgpack(kept.read_bytes())
+    parsed = _runner("parse", [], folder, folder).result
+    kept.write_bytes(parsed.to_msgpack())
+    return parsed
 
 
 def _runner(command: str, arguments: list[str], target: Path, logs: Path, manifest: Any = None) -> Any:
