@@ -90,13 +90,14 @@ def _kept_manifest(folder: Path, database: str) -> Any:
     The name of the database and the release of dbt are part of the file's name, because both are inside it.
     """
     from dbt.contracts.graph.manifest import Manifest
+    from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_decoder
     from dbt.version import __version__
 
     kept = folder / f"manifest-{database}-{__version__}.msgpack"
     if _fresh(kept):
-        return Manifest.from_msgpack(kept.read_bytes())
+        return Manifest.from_msgpack(kept.read_bytes(), decoder=extended_mashumuro_decoder)
     parsed = _runner("parse", [], folder, folder).result
-    kept.write_bytes(parsed.to_msgpack())
+    kept.write_bytes(parsed.to_msgpack(extended_mashumaro_encoder))
     return parsed
 
 

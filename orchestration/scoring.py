@@ -6,9 +6,10 @@ Belongs here: reading the mart, calling `models_ml`, writing `ml.*`. How a risk 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
 import polars as pl
 from psycopg import sql
@@ -63,12 +64,19 @@ def choose_models(instance: Instance, months: Sequence[date], *, run_id: str) ->
         NothingToScore: the mart has no company at risk in a month.
     """
     chosen: dict[date, UsedModel] = {}
+    last = last_day(shift(max(months), -1))
+
+    @cache
+    def panel() -> pl.DataFrame:
+        """Read once for all the models of the range: each training leaves out what is later than its date."""
+        return _training_panel(instance, last)
+
     for month in sorted(months):
         _require_companies(instance, month)
         try:
-            chosen[month] = _model_as_of(instance, training_date(month), run_id)
+            chosen[month] = _model_as_of(instance, training_date(month), panel, run_id)
         except NotEnoughHistory:
-            chosen[month] = _model_as_of(instance, last_day(shift(month, -1)), run_id)
+            chosen[month] = _model_as_of(instance, last_day(shift(month, -1)), panel, run_id)
     with connect(instance.database_url, role=ROLE) as connection:
         for month, model in chosen.items():
             connection.execute(
@@ -97,15 +105,13 @@ def score_months(instance: Instance, months: Sequence[date]) -> Written:
     return Written(scores, reasons)
 
 
-def _model_as_of(instance: Instance, as_of: date, run_id: str) -> UsedModel:
+def _model_as_of(instance: Instance, as_of: date, panel: Callable[[], pl.DataFrame], run_id: str) -> UsedModel:
     known = _known_models(instance, "as_of = %s and feature_hash = %s", [as_of, feature_hash(load_features())])
-    return known[0] if known else _train(instance, as_of, run_id)
+    return known[0] if known else _train(instance, as_of, panel(), run_id)
 
 
-def _train(instance: Instance, as_of: date, run_id: str) -> UsedModel:
-    trained = train.train(
-        _training_panel(instance, as_of), as_of=as_of, features=load_features(), seed=instance.settings.seed
-    )
+def _train(instance: Instance, as_of: date, panel: pl.DataFrame, run_id: str) -> UsedModel:
+    trained = train.train(panel, as_of=as_of, features=load_features(), seed=instance.settings.seed)
     assert trained.thresholds is not None
     folder = instance.models / trained.model_id
     saved = artefact.save(trained, folder)
