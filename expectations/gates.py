@@ -6,6 +6,9 @@ refusal (`orchestration`).
 A gate never lets a doubt through: a check that cannot run, a query that exceeds its time, a column that is missing, an
 unreachable server all give a failed gate, with the reason. Nothing is written: no file, no table but temporary ones.
 Great Expectations is imported inside functions (several seconds), and its context lives only as long as the gate.
+
+What costs in Great Expectations is each expectation (a few milliseconds) and each look at a table: hence one batch per gate,
+and two expectations on it, one for the blocking checks and one for the warnings (`checks.faults`).
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from expectations.checks import Check, Severity, Suite
+from expectations.checks import Check, Severity, Suite, examples, faults
 from expectations.list_suite import list_suites
 from expectations.mart_suite import mart_suites
 from expectations.raw_suite import raw_suites
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 300.0
 CONNECT_TIMEOUT_SECONDS = 10
-EXAMPLES = 5  # how many faulty values, rows or measures a failure shows
 _REASON_LENGTH = 300
 
 
@@ -90,9 +92,14 @@ def gate_mart(url: str, month_start: date, month_end: date, *, timeout_seconds: 
     return _run("mart_company_month", url, lambda: mart_suites(month_start, month_end), timeout_seconds)
 
 
-def gate_scores(url: str, month: date, *, timeout_seconds: float = TIMEOUT_SECONDS) -> GateResult:
-    """Check ml.score for `month` (first day) with the month's model, against the month before."""
-    return _run("score", url, lambda: score_suites(month), timeout_seconds)
+def gate_scores(
+    url: str, month_start: date, month_end: date, *, timeout_seconds: float = TIMEOUT_SECONDS
+) -> GateResult:
+    """Check ml.score for the months `month_start` to `month_end` (first days, both included), each with its own model.
+
+    Each month is compared with the one before it, scored by the same model where it was.
+    """
+    return _run("score", url, lambda: score_suites(month_start, month_end), timeout_seconds)
 
 
 def gate_list(url: str, month_start: date, month_end: date, *, timeout_seconds: float = TIMEOUT_SECONDS) -> GateResult:
@@ -119,29 +126,78 @@ def _run(gate: str, url: str, build: Callable[[], Iterable[Suite]], timeout_seco
 
 
 def _validate(suite: Suite, url: str, timeout_seconds: float) -> list[Failure]:
-    """Validate one suite: a first pass yes or no; a second one with details, for the checks that failed only."""
-    source = _open_source(suite, url, timeout_seconds)
+    """Measure, then read the faults; a second query finds examples of faulty rows, for the rules that failed only."""
+    found, failures = _faults(suite, url, timeout_seconds)
+    shown = [c for c in suite.checks if c.name in found and c.shows_values and (c.faulty or c.example)]
+    rows = _examples(suite, shown, url, timeout_seconds) if shown else {}
+    return failures + [
+        _failure(check, suite, found[check.name], rows.get(check.name, []))
+        for check in suite.checks
+        if check.name in found
+    ]
+
+
+def _faults(suite: Suite, url: str, timeout_seconds: float) -> tuple[dict[str, list[Mapping[str, Any]]], list[Failure]]:
+    """Faulty measures by name of check, and what prevented some checks from being run."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    failures: list[Failure] = []
+    groups: dict[Severity, list[Check]] = {}
+    for check in suite.checks:
+        groups.setdefault(check.severity, []).append(check)
+    queries = {severity: faults(checks) for severity, checks in groups.items()}
+    for severity, result in _unexpected_rows(url, suite.query, queries, timeout_seconds).items():
+        reason = _raised(result) if result is not None else "aucun résultat"
+        rows = [] if reason or result.success else result.result["details"]["unexpected_rows"]
+        if reason is None and not result.success and len(rows) < result.result["observed_value"]:
+            reason = "plus de défauts que ce qui peut être lu"
+        if reason:
+            failures += [_impossible(suite.subject, check, reason) for check in groups[severity]]
+        for row in rows:
+            found.setdefault(row["controle"], []).append(row)
+    return found, failures
+
+
+def _examples(
+    suite: Suite, checks: Sequence[Check], url: str, timeout_seconds: float
+) -> dict[str, list[Mapping[str, Any]]]:
+    """Faulty rows by name of check. None where they cannot be read: the verdict does not depend on them."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    query = {"critical": "select controle, rang, texte from {batch} as exemples order by controle, rang"}
     try:
-        validator = _open_validator(source)
-        verdicts = _results(validator, suite.checks, "BOOLEAN_ONLY")
-        failures = []
-        for check in suite.checks:
-            verdict = verdicts.get(check.name)
-            if verdict is not None and verdict.success:
-                continue
-            reason = "aucun résultat" if verdict is None else _raised(verdict)
-            if reason:
-                failures.append(_impossible(suite.subject, check, reason))
-                continue
-            detail = _results(validator, (check,), _detail_format(check, suite)).get(check.name)
-            failures.append(_failure(check, suite, detail.result if detail is not None else {}))
-        return failures
+        result = _unexpected_rows(url, examples(suite, checks), query, timeout_seconds)["critical"]
+        rows = [] if result.success or _raised(result) else result.result["details"]["unexpected_rows"]
+    except Exception:
+        return found
+    for row in rows:
+        found.setdefault(row["controle"], []).append(row)
+    return found
+
+
+def _unexpected_rows(url: str, batch: str, queries: Mapping[str, str], timeout_seconds: float) -> dict[str, Any]:
+    """Result of Great Expectations for each of `queries` (by severity), on the temporary table that `batch` gives."""
+    import great_expectations as gx
+    from great_expectations.validator.v1_validator import Validator
+
+    source = _open_source(url, batch, timeout_seconds)
+    try:
+        # `Batch.validate` would run the batch's query again at each call; a validator keeps its batch.
+        definition = source.get_asset("lot").get_batch_definition("tout")
+        validator = Validator(batch_definition=definition, result_format={"result_format": "COMPLETE"})
+        expectations = [
+            gx.expectations.UnexpectedRowsExpectation(
+                unexpected_rows_query=query, severity=severity, meta={"lot": severity}
+            )
+            for severity, query in queries.items()
+        ]
+        outcome = validator.validate_expectation_suite(gx.ExpectationSuite(name="vigie", expectations=expectations))
+        results = {result.expectation_config.meta["lot"]: result for result in outcome.results}
+        return {severity: results.get(severity) for severity in queries}
     finally:
         source.get_execution_engine().close()
         source.get_engine().dispose()
 
 
-def _open_source(suite: Suite, url: str, timeout_seconds: float) -> Any:
+def _open_source(url: str, batch: str, timeout_seconds: float) -> Any:
     """Data source of an ephemeral context, silent: no analytics, no progress bar, no file."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import (
@@ -157,20 +213,11 @@ def _open_source(suite: Suite, url: str, timeout_seconds: float) -> Any:
     )
     context = gx.get_context(mode="ephemeral", project_config=config)
     source = context.data_sources.add_postgres(
-        "vigie", connection_string=_sqlalchemy_url(url, timeout_seconds), create_temp_table=suite.materialised
+        "vigie", connection_string=_sqlalchemy_url(url, timeout_seconds), create_temp_table=True
     )
     # Great Expectations takes a query that starts with SELECT only: the suites' own may start with WITH.
-    source.add_query_asset("lot", query=f"select * from ({suite.query}) as lot").add_batch_definition_whole_table(
-        "tout"
-    )
+    source.add_query_asset("lot", query=f"select * from ({batch}) as lot").add_batch_definition_whole_table("tout")
     return source
-
-
-def _open_validator(source: Any) -> Any:
-    """Validator of the whole batch. `Batch.validate` would run the batch's query again at each call; this one keeps it."""
-    from great_expectations.validator.v1_validator import Validator
-
-    return Validator(batch_definition=source.get_asset("lot").get_batch_definition("tout"))
 
 
 def _sqlalchemy_url(url: str, timeout_seconds: float) -> str:
@@ -190,73 +237,32 @@ def _sqlalchemy_url(url: str, timeout_seconds: float) -> str:
     return parsed.render_as_string(hide_password=False).replace("$", "%24")
 
 
-def _results(validator: Any, checks: Iterable[Check], result_format: Any) -> dict[str, Any]:
-    """Results by check name (the order of Great Expectations' results is not that of the suite)."""
-    import great_expectations as gx
-    from great_expectations import expectations as classes
-
-    expectations = [
-        getattr(classes, check.expectation)(**check.arguments, severity=check.severity, meta={"check": check.name})
-        for check in checks
-    ]
-    validator.result_format = result_format
-    outcome = validator.validate_expectation_suite(gx.ExpectationSuite(name="vigie", expectations=expectations))
-    return {result.expectation_config.meta["check"]: result for result in outcome.results}
-
-
-def _detail_format(check: Check, suite: Suite) -> dict[str, Any]:
-    """Details of a failure: where the rows are, and some values unless they are personal data."""
-    if check.expectation == "UnexpectedRowsExpectation":
-        return {"result_format": "COMPLETE"}
-    if not check.shows_values:
-        return {"result_format": "BASIC", "partial_unexpected_count": 0}
-    detail: dict[str, Any] = {"result_format": "COMPLETE", "partial_unexpected_count": EXAMPLES}
-    if suite.identifiers and check.expectation.startswith("ExpectColumnValues"):
-        detail["unexpected_index_column_names"] = list(suite.identifiers)
-    return detail
-
-
 # ----------------------------------------------------------------------------------------------------------- reading
 
 
-def _failure(check: Check, suite: Suite, result: Mapping[str, Any]) -> Failure:
-    if check.expectation == "UnexpectedRowsExpectation":
-        observed, expected = _measures(result.get("details", {}).get("unexpected_rows", []))
-    else:
-        observed, expected = _rows(check, result), check.expected
+def _failure(
+    check: Check, suite: Suite, rows: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]]
+) -> Failure:
+    """Failure of one check: what was observed and where, with faulty rows `shown` unless they are personal data."""
+    told = [_observed(row) for row in rows]
+    hidden = rows[0]["nombre"] - len(rows)
+    observed = ", ".join(told) + (f" et {_count(hidden, 'autre', 'autres')}" if hidden else "")
+    if not check.shows_values:
+        observed += " (valeurs non montrées : donnée personnelle)"
+    elif shown:
+        observed += ", par exemple " + ", ".join(row["texte"] for row in shown)
+    bounds = list(dict.fromkeys(_bounds(row["minimum"], row["maximum"]) for row in rows))
+    expected = check.expected or " ; ".join(bounds)
     message = f"{suite.subject} : {check.label}. Observé : {observed} ; attendu : {expected}."
     return Failure(check.expectation, check.column or check.name, observed, expected, message, check.severity)
 
 
-def _measures(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """Observed and expected of measures out of bounds, each with where it was measured."""
-    shown = [dict(row) for row in rows[:EXAMPLES]]
-    where = [f" ({row['ou']})" if row["ou"] else "" for row in shown]
-    observed = [f"{_number(row['observe'])}{place}" for row, place in zip(shown, where, strict=True)]
-    expected = list(dict.fromkeys(_bounds(row["minimum"], row["maximum"]) for row in shown))
-    more = f" et {len(rows) - EXAMPLES} autres" if len(rows) > EXAMPLES else ""
-    return ", ".join(observed) + more, " ; ".join(expected)
-
-
-def _rows(check: Check, result: Mapping[str, Any]) -> str:
-    """Count of faulty rows, where some are, and their values when they may be shown."""
-    if "unexpected_count" not in result:
-        return _number(result.get("observed_value"))
-    count, total = result["unexpected_count"], result.get("element_count", 0)
-    text = f"{_count(count, 'ligne en défaut', 'lignes en défaut')} sur {_number(total)}"
-    if not check.shows_values:
-        return text + " (valeurs non montrées : donnée personnelle)"
-    places = result.get("partial_unexpected_index_list") or result.get("unexpected_index_list") or []
-    values = places or result.get("partial_unexpected_list") or []
-    return f"{text}, par exemple {', '.join(_example(value) for value in values[:EXAMPLES])}" if values else text
-
-
-def _example(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "[" + ", ".join(f"{name.lstrip('_')} {_example(item)}" for name, item in value.items()) + "]"
-    if isinstance(value, (tuple, list)):
-        return "/".join(_example(item) for item in value)
-    return "vide" if value is None else str(value)
+def _observed(row: Mapping[str, Any]) -> str:
+    """One measure out of bounds: its value, or the count of faulty rows among how many, and where it was taken."""
+    place = f" ({row['ou']})" if row["ou"] else ""
+    if row["parmi"] is None or row["observe"] is None:
+        return _number(row["observe"]) + place
+    return f"{_count(int(row['observe']), 'ligne en défaut', 'lignes en défaut')} sur {_number(row['parmi'])}{place}"
 
 
 def _impossible(subject: str, check: Check | None, reason: str) -> Failure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from expectations.checks import (
@@ -11,14 +12,20 @@ from expectations.checks import (
     Suite,
     between,
     day,
+    duplicates,
     in_set,
     matches,
     measured,
+    months_before,
     not_null,
+    rule_counts,
+    rule_measures,
+    rule_sums,
     span,
     unique,
 )
 
+MART = "marts.mart_company_month"
 PROCEDURE_STATES = (
     "in_bonis",
     "sauvegarde",
@@ -63,7 +70,6 @@ WATCHED_SCALES = (
     "age_mois",
 )
 WATCHED_POSITIVE_SHARES = ("effectif", "cotisation_moyenne_12m_eur", "dette_eur")
-MEASURED = ("month", "naf_section", "est_actif", "en_procedure", "a_risque", "procedure_statut")
 POSITIVE = (
     "dette_eur",
     "dette_part_ouvriere_eur",
@@ -76,19 +82,20 @@ POSITIVE = (
 
 def mart_suites(month_start: date, month_end: date) -> tuple[Suite, ...]:
     """Suites of marts.mart_company_month for the months `month_start` to `month_end` (first days, both included)."""
-    subject = f"marts.mart_company_month, {span(month_start, month_end)}"
-    rows = Suite(
-        subject,
-        f"""select * from marts.mart_company_month
-where month between {day(month_start)} and {day(month_end)}""",
-        _mart_row_checks(),
-        identifiers=("siren", "month"),
+    rules = _mart_rules()
+    where = f"where month between {day(month_start)} and {day(month_end)}"
+    return (
+        Suite(
+            f"marts.mart_company_month, {span(month_start, month_end)}",
+            _mart_measures(month_start, month_end, rules, where),
+            (*rules, *_mart_measure_checks()),
+            rows=f"select * from {MART} {where}",
+            identifiers=("siren", "month"),
+        ),
     )
-    measures = Suite(subject, _mart_measures(month_start, month_end), _mart_measure_checks(), materialised=True)
-    return rows, measures
 
 
-def _mart_row_checks() -> tuple[Check, ...]:
+def _mart_rules() -> tuple[Check, ...]:
     filled = ("siren", "month", "est_actif", "en_procedure", "a_risque", "procedure_statut")
     return (
         *[not_null(column) for column in filled],
@@ -125,34 +132,29 @@ def _mart_measure_checks() -> tuple[Check, ...]:
     )
 
 
-def _mart_measures(month_start: date, month_end: date) -> str:
-    """Measures of each month asked for, against up to three months before it (present in the mart)."""
+def _mart_measures(month_start: date, month_end: date, rules: Sequence[Check], where: str) -> str:
+    """Measures of each month asked for, against up to three months before it (present in the mart).
+
+    The mart is read once, added up by month, département and section; everything else is made from those sums.
+    """
     first, last = day(month_start), day(month_end)
     values = [
-        "('volume', '', nb, nb)",
-        "('a_risque', '', nb_a_risque, nb)",
-        *[f"('nuls', '{name}', nuls_{name}, nb)" for name in WATCHED_NULLS],
-        *[f"('echelle', '{name}', exp(log_{name}), nb_{name})" for name in WATCHED_SCALES],
-        *[
-            f"('part_positive', '{name}', cast(nb_{name} as double precision) / nb, nb)"
-            for name in WATCHED_POSITIVE_SHARES
-        ],
+        "('volume', '', nb_lignes, nb_lignes)",
+        "('a_risque', '', nb_a_risque, nb_lignes)",
+        *[f"('nuls', '{name}', nuls_{name} / nb_lignes, nb_lignes)" for name in WATCHED_NULLS],
+        *[f"('echelle', '{name}', exp(log_{name} / nullif(nb_{name}, 0)), nb_{name})" for name in WATCHED_SCALES],
+        *[f"('part_positive', '{name}', nb_{name} / nb_lignes, nb_lignes)" for name in WATCHED_POSITIVE_SHARES],
     ]
-    aggregates = [
-        *[f"avg(cast({name} is null as integer)) as nuls_{name}" for name in WATCHED_NULLS],
-        *[
-            f"avg(ln(cast({name} as double precision))) filter (where {name} > 0) as log_{name}"
-            for name in WATCHED_SCALES
-        ],
-        *[f"count(*) filter (where {name} > 0) as nb_{name}" for name in WATCHED_SCALES],
-    ]
-    # PostgreSQL keeps a CTE that is read several times: only the columns that are measured, not the hundred of the mart.
-    columns = sorted({*WATCHED_NULLS, *WATCHED_SCALES, *WATCHED_POSITIVE_SHARES, *MEASURED})
     separator = ",\n    "
     return f"""
-with lignes as (
-    select {", ".join(columns)} from marts.mart_company_month
-    where month between {first} - interval '3 months' and {last}
+with fin as (
+    select
+    month, departement, naf_section,
+    {separator.join(f"{value} as {name}" for name, value in _mart_sums().items())},
+    {rule_counts(rules)}
+    from {MART}
+    where month between {day(months_before(month_start, 3))} and {last}
+    group by month, departement, naf_section
 ),
 demandes as (
     select cast(jour as date) as month from generate_series({first}, {last}, interval '1 month') as jour
@@ -160,19 +162,9 @@ demandes as (
 profil as (
     select
     month,
-    count(*) as nb,
-    count(*) filter (where a_risque) as nb_a_risque,
-    count(*) filter (
-        where abs(dette_part_ouvriere_eur + dette_part_patronale_eur - dette_eur) > 0.011
-    ) as dette_fausse,
-    count(*) filter (where a_risque and (en_procedure or not est_actif)) as etat_faux,
-    count(*) filter (where en_procedure and procedure_statut = 'in_bonis') as statut_faux,
-    count(*) filter (where month <> date_trunc('month', month)) as jour_faux,
-    exp(avg(ln(cast(dette_sur_cotisation as double precision))) filter (where dette_sur_cotisation > 0)) as dette_mois,
-    exp(avg(ln(cast(cotisation_moyenne_12m_eur as double precision) / effectif))
-        filter (where cotisation_moyenne_12m_eur > 0 and effectif > 0)) as cotisation_tete,
-    {separator.join(aggregates)}
-    from lignes
+    {separator.join(f"cast(sum({name}) as double precision) as {name}" for name in _mart_sums())},
+    {rule_sums(rules)}
+    from fin
     group by month
 ),
 mesures as (
@@ -189,20 +181,49 @@ passees as (
     from mesures
     window mois as (partition by controle, ou order by month)
 ),
-{_mart_share_ctes()}
+{_mart_share_ctes()},
+regles as (
+    select * from profil where month between {first} and {last}
+)
+{rule_measures(rules, "regles", "to_char(month, 'YYYY-MM')")}
+union all
 {_mart_present_measures()}
 union all
 {_mart_compared_measures()}
 union all
-{_mart_absolute_measures(first, last)}
+{_mart_absolute_measures()}
+union all
+{duplicates(MART, ("siren", "month"), where)}
 """
+
+
+def _mart_sums() -> dict[str, str]:
+    """Aggregates of the rows, by name, all of them sums or counts: those of a month are the sums of its parts."""
+    positive = {name: f"{name} > 0" for name in WATCHED_SCALES}
+    head = "cotisation_moyenne_12m_eur > 0 and effectif > 0"
+    return {
+        "nb_a_risque": "count(*) filter (where a_risque)",
+        "dette_fausse": "count(*) filter (where"
+        " abs(dette_part_ouvriere_eur + dette_part_patronale_eur - dette_eur) > 0.011)",
+        "etat_faux": "count(*) filter (where a_risque and (en_procedure or not est_actif))",
+        "statut_faux": "count(*) filter (where en_procedure and procedure_statut = 'in_bonis')",
+        "jour_faux": "count(*) filter (where month <> date_trunc('month', month))",
+        "log_tete": f"sum(ln(cast(cotisation_moyenne_12m_eur as double precision) / effectif)) filter (where {head})",
+        "nb_tete": f"count(*) filter (where {head})",
+        **{f"nuls_{name}": f"count(*) filter (where {name} is null)" for name in WATCHED_NULLS},
+        **{
+            f"log_{name}": f"sum(ln(cast({name} as double precision))) filter (where {condition})"
+            for name, condition in positive.items()
+        },
+        **{f"nb_{name}": f"count(*) filter (where {condition})" for name, condition in positive.items()},
+    }
 
 
 def _mart_share_ctes() -> str:
     """Counts by département and by section, for each month next to the last one before it; absent counts as zero."""
-    return """suite_mois as (select month, lag(month) over (order by month) as avant from profil),
+    return """suite_mois as (select month, lag(month) over (order by month) as avant, nb_lignes from profil),
 departements as (
-    select month, departement, count(*) as nb from lignes where departement is not null group by month, departement
+    select month, departement, sum(nb_lignes) as nb from fin where departement is not null group by month, departement
 ),
 departements_compares as (
     select s.month, a.departement, coalesce(c.nb, 0) as nb, a.nb as precedent
@@ -211,28 +232,28 @@ departements_compares as (
     left join departements as c on c.month = s.month and c.departement = a.departement
 ),
 sections as (
-    select month, coalesce(naf_section, '') as section, count(*) / sum(count(*)) over (partition by month) as part
-    from lignes group by month, coalesce(naf_section, '')
+    select s.month, s.avant, coalesce(f.naf_section, '') as section, sum(f.nb_lignes) / s.nb_lignes as part
+    from suite_mois as s
+    inner join fin as f on f.month = s.month
+    group by s.month, s.avant, coalesce(f.naf_section, ''), s.nb_lignes
 ),
 sections_comparees as (
-    select s.month, 0.5 * sum(abs(coalesce(c.part, 0) - coalesce(a.part, 0))) as distance
+    -- half of the sum of the differences = the sum of what was lost, over the sections of the month before
+    select s.month, sum(greatest(a.part - coalesce(c.part, 0), 0)) as distance
     from suite_mois as s
-    inner join (select distinct month as avant_month, section from sections) as liste on true
-    left join sections as a on a.month = s.avant and a.section = liste.section
-    left join sections as c on c.month = s.month and c.section = liste.section
-    where s.avant is not null and liste.avant_month = s.avant
+    inner join sections as a on a.month = s.avant
+    left join sections as c on c.month = s.month and c.section = a.section
     group by s.month
 )"""
 
 
 def _mart_present_measures() -> str:
     return """
-select 'mois_present' as controle, to_char(d.month, 'YYYY-MM') as ou,
-    cast(coalesce(p.nb, 0) as double precision) as observe,
-    cast(1 as double precision) as minimum, cast(null as double precision) as maximum
+select 'mois_present', to_char(d.month, 'YYYY-MM'),
+    coalesce(p.nb_lignes, 0), 1, null, null
 from demandes as d left join profil as p on p.month = d.month
 union all
-select 'a_risque_present', to_char(d.month, 'YYYY-MM'), coalesce(p.nb_a_risque, 0), 1, null
+select 'a_risque_present', to_char(d.month, 'YYYY-MM'), coalesce(p.nb_a_risque, 0), 1, null, null
 from demandes as d left join profil as p on p.month = d.month
 """
 
@@ -253,7 +274,8 @@ select p.controle, concat_ws(' ', nullif(p.ou, ''), to_char(p.month, 'YYYY-MM'))
         when 'echelle' then p.precedent * {scale_high}
         when 'part_positive' then p.precedent * 2 + 0.05
         else p.precedent * {high}
-    end
+    end,
+    null
 from passees as p
 inner join demandes as d on d.month = p.month
 where
@@ -267,33 +289,34 @@ where
 union all
 select 'departement', concat(c.departement, ' ', to_char(c.month, 'YYYY-MM')), c.nb,
     case when c.precedent >= {SMALL_COUNT} then c.precedent * {low} else 1 end,
-    case when c.precedent >= {SMALL_COUNT} then c.precedent * {high} end
+    case when c.precedent >= {SMALL_COUNT} then c.precedent * {high} end,
+    null
 from departements_compares as c
 inner join demandes as d on d.month = c.month
 where c.precedent >= 5
 union all
-select 'secteurs', to_char(c.month, 'YYYY-MM'), c.distance, null, {SECTION_SHIFT}
+select 'secteurs', to_char(c.month, 'YYYY-MM'), c.distance, null, {SECTION_SHIFT}, null
 from sections_comparees as c
 inner join demandes as d on d.month = c.month
 inner join profil as p on p.month = c.month
-where p.nb >= {ENOUGH_ROWS}
+where p.nb_lignes >= {ENOUGH_ROWS}
 """
 
 
-def _mart_absolute_measures(first: str, last: str) -> str:
+def _mart_absolute_measures() -> str:
     debt, head = DEBT_IN_MONTHS_BOUNDS, CONTRIBUTION_PER_HEAD_BOUNDS
     return f"""
-select m.controle, concat_ws(' ', nullif(m.ou, ''), to_char(p.month, 'YYYY-MM')), m.observe, m.minimum, m.maximum
-from profil as p
+select m.controle, concat_ws(' ', nullif(m.ou, ''), to_char(p.month, 'YYYY-MM')), m.observe, m.minimum, m.maximum, null
+from regles as p
 cross join lateral (values
     ('dette_totale', '', dette_fausse, 0, 0),
     ('etat_coherent', 'à suivre mais inactive ou en procédure', etat_faux, 0, 0),
     ('etat_coherent', 'en procédure mais statut in_bonis', statut_faux, 0, 0),
     ('premier_du_mois', '', jour_faux, 0, 0),
     ('echelle_absolue', 'dette en mois de cotisation',
-        case when nb_dette_sur_cotisation >= {ENOUGH_ROWS} then dette_mois else {debt[0]} end, {debt[0]}, {debt[1]}),
+        case when nb_dette_sur_cotisation >= {ENOUGH_ROWS}
+            then exp(log_dette_sur_cotisation / nb_dette_sur_cotisation) else {debt[0]} end, {debt[0]}, {debt[1]}),
     ('echelle_absolue', 'cotisation mensuelle par salarié, en euros',
-        coalesce(cotisation_tete, {head[0]}), {head[0]}, {head[1]})
+        coalesce(exp(log_tete / nullif(nb_tete, 0)), {head[0]}), {head[0]}, {head[1]})
 ) as m (controle, ou, observe, minimum, maximum)
-where p.month between {first} and {last}
 """

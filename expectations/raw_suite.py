@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
-from typing import Any
 
 from expectations.checks import (
     ENOUGH_ROWS,
@@ -13,12 +11,16 @@ from expectations.checks import (
     Suite,
     at_least,
     between,
+    guaranteed_unique,
     identifier,
     in_set,
     matches,
     measured,
     not_null,
     readable,
+    rule_counts,
+    rule_measures,
+    rule_sums,
 )
 from expectations.contract import Column, Contract
 
@@ -27,6 +29,7 @@ INCREMENT_BOUNDS = (0.2, 5.0)  # increments follow the calendar of the producer:
 FEW_REJECTS = 3  # in a small file a bad line or two exceeds any share; never more than half of the lines though
 CHURN_LIMIT = 0.5  # half of what was known closed by one delivery = wrong unit, wrong file or half a file
 SCALE_BOUNDS = (0.1, 10.0)  # geometric mean; euros read as cents move it by 100
+SAMPLE_PAGES = 400  # some 20,000 rows of the past
 
 
 def raw_suites(contract: Contract, delivery_ids: Sequence[int]) -> tuple[Suite, ...]:
@@ -39,13 +42,16 @@ def raw_suites(contract: Contract, delivery_ids: Sequence[int]) -> tuple[Suite, 
     name = identifier(contract.name)
     ids = ", ".join(str(int(item)) for item in delivery_ids)
     subject = f"raw.{name}, livraison{'s' if len(delivery_ids) > 1 else ''} {ids}"
-    rows = Suite(
-        subject,
-        f"select * from raw.{name} where _delivery_id in ({ids})",
-        tuple(_contract_checks(contract)),
-        identifiers=("_delivery_id", "_line"),
+    rules = tuple(_contract_checks(contract))
+    return (
+        Suite(
+            subject,
+            _delivery_measures(contract, ids, rules),
+            (*rules, *_delivery_checks(contract)),
+            rows=f"select * from raw.{name} where _delivery_id in ({ids})",
+            identifiers=("_delivery_id", "_line"),
+        ),
     )
-    return rows, _delivery_suite(contract, ids, subject)
 
 
 def _contract_checks(contract: Contract) -> list[Check]:
@@ -68,7 +74,7 @@ def _column_checks(column: Column, *, is_key: bool) -> list[Check]:
     if column.type == "siret":
         checks.append(matches(column.name, "^[0-9A-Z]{14}$", "quatorze caractères"))
     if column.min is not None or column.max is not None:
-        checks.append(between(column.name, _bound(column.min), _bound(column.max), shows_values=shows))
+        checks.append(between(column.name, column.min, column.max, shows_values=shows))
     if column.allowed:
         allowed = [int(value) for value in column.allowed] if column.type == "integer" else column.allowed
         checks.append(in_set(column.name, allowed, shows_values=shows))
@@ -77,27 +83,29 @@ def _column_checks(column: Column, *, is_key: bool) -> list[Check]:
     return checks
 
 
-def _bound(value: Any) -> Any:
-    """Bound as Great Expectations takes it: numbers as float or int, dates as ISO text."""
-    if value is None or isinstance(value, (int, float)):
-        return value
-    return value.isoformat() if isinstance(value, date) else float(value)
+def _amounts(contract: Contract) -> list[str]:
+    return [identifier(column.name) for column in contract.columns if column.name.endswith("_eur")]
 
 
-def _delivery_suite(contract: Contract, ids: str, subject: str) -> Suite:
-    """Accounting of the deliveries against the ledger, the quarantine, the table and the deliveries before."""
+def _delivery_measures(contract: Contract, ids: str, rules: Sequence[Check]) -> str:
+    """Rules of the contract, and accounting of the deliveries against the ledger, the quarantine and those before.
+
+    The rows of the deliveries are read once, those of the deliveries before by a sample at most (`_sample_of_the_past`).
+    """
     name = identifier(contract.name)
     is_stock = contract.mode == "snapshot"
-    amounts = [identifier(column.name) for column in contract.columns if column.name.endswith("_eur")]
+    amounts = _amounts(contract)
     parts = [
+        rule_measures(rules, "regles"),
         _reject_measures(contract.max_reject_share),
         _accounting_measures(name, ids),
-        _version_measures(name, ids, [identifier(column) for column in contract.key]),
+        _version_measures(name, ids, contract.key),
         _volume_measures(is_stock, contract.volume.min_share_of_previous),
         *([_churn_measures(name)] if is_stock else []),
-        *[_amount_scale_measures(name, ids, column) for column in amounts],
+        *([_amount_scale_measures(amounts)] if amounts else []),
     ]
-    query = f"""
+    scales = "".join(f",\n    {sums}" for sums in _log_sums(amounts))
+    return f"""
 with livraison as (select * from ingest.delivery where delivery_id in ({ids})),
 historique as (
     select
@@ -112,9 +120,52 @@ historique as (
         and status = 'loaded'
         and received_on <= (select max(l.received_on) from livraison as l)
     group by received_on
-)
+),
+lot as (
+    select
+    _delivery_id,
+    count(*) filter (where _known_from > _recue_le) as trop_tard,
+    {rule_counts(rules)}{scales}
+    from raw.{name}
+    left join (select delivery_id as _livraison, received_on as _recue_le from livraison) as recue
+        on _livraison = _delivery_id
+    where _delivery_id in ({ids})
+    group by _delivery_id
+),
+regles as (
+    select
+    {rule_sums(rules)}
+    from lot
+){_sample_of_the_past(name, ids, amounts) if amounts else ""}
 {" union all ".join(parts)}
 """
+
+
+def _log_sums(amounts: Sequence[str]) -> list[str]:
+    """Sums from which a geometric mean of the positive amounts is made."""
+    return [
+        f"sum(ln(cast({name} as double precision))) filter (where {name} > 0) as log_{name},"
+        f" count(*) filter (where {name} > 0) as nb_{name}"
+        for name in amounts
+    ]
+
+
+def _sample_of_the_past(name: str, ids: str, amounts: Sequence[str]) -> str:
+    """Amounts of the deliveries before, in at most `SAMPLE_PAGES` pages of the table: an order of magnitude needs no more."""
+    share = f"{100.0 * SAMPLE_PAGES} * cast(current_setting('block_size') as integer)"
+    sums = ",\n    ".join(_log_sums(amounts))
+    return f""",
+passe as (
+    select {sums}
+    from raw.{name} tablesample system (
+        cast(least(100, {share} / greatest(pg_relation_size('raw.{name}'), 1)) as real)
+    ) repeatable (0)
+    where _delivery_id not in ({ids})
+)"""
+
+
+def _delivery_checks(contract: Contract) -> list[Check]:
+    is_stock = contract.mode == "snapshot"
     checks = [
         measured("livraison_connue", "chaque livraison doit figurer au registre pour cette source"),
         measured("part_rejets", "la part de lignes rejetées doit rester sous le seuil du contrat"),
@@ -134,19 +185,20 @@ historique as (
         label = "une livraison ne doit pas remplacer la majeure partie du connu"
         checks.append(measured("bouleversement", label))
         checks.append(measured("bouleversement_format", f"{label} (le format a changé)", "warning"))
-    if amounts:
+    if _amounts(contract):
         checks.append(measured("echelle", "les montants doivent garder l'échelle des livraisons précédentes"))
-    return Suite(subject, query, tuple(checks), materialised=True)
+    return checks
 
 
 def _reject_measures(max_reject_share: float) -> str:
     return f"""
 select
-    'part_rejets' as controle,
-    concat('livraison ', delivery_id, ' (', file_name, ')') as ou,
-    cast(case when lines > 0 then cast(rejected as numeric) / lines else 0 end as double precision) as observe,
-    cast(null as double precision) as minimum,
-    cast(least(0.5, greatest({float(max_reject_share)!r}, {FEW_REJECTS}.0 / greatest(lines, 1))) as double precision) as maximum
+    'part_rejets',
+    concat('livraison ', delivery_id, ' (', file_name, ')'),
+    case when lines > 0 then cast(rejected as numeric) / lines else 0 end,
+    null,
+    least(0.5, greatest({float(max_reject_share)!r}, {FEW_REJECTS}.0 / greatest(lines, 1))),
+    null
 from livraison
 """
 
@@ -154,47 +206,45 @@ from livraison
 def _accounting_measures(name: str, ids: str) -> str:
     expected = len(set(ids.split(", ")))
     return f"""
-select 'livraison_connue', 'livraisons de {name}', count(*), {expected}, {expected} from livraison
+select 'livraison_connue', 'livraisons de {name}', count(*), {expected}, {expected}, null from livraison
 where source = '{name}' and status in ('loaded', 'identical')
 union all
 select 'comptes_justes', concat('livraison ', delivery_id),
-    loaded + unchanged + rejected + out_of_scope, lines, lines
+    loaded + unchanged + rejected + out_of_scope, lines, lines, null
 from livraison
 union all
 select 'quarantaine_complete', concat('livraison ', l.delivery_id, ', ', m.sorte),
     (select count(*) from ingest.rejected_row as r where r.delivery_id = l.delivery_id and r.kind = m.sorte),
-    m.nombre, m.nombre
+    m.nombre, m.nombre, null
 from livraison as l
 cross join lateral (values ('rejet', l.rejected), ('hors_perimetre', l.out_of_scope)) as m (sorte, nombre)
 where l.status <> 'identical'
 union all
 select 'versions_chargees', concat('livraison ', l.delivery_id),
-    coalesce(t.nombre, 0), l.rows_opened, l.rows_opened
+    coalesce(t.nb_lignes, 0), l.rows_opened, l.rows_opened, null
 from livraison as l
-left join (
-    select _delivery_id, count(*) as nombre from raw.{name} where _delivery_id in ({ids}) group by _delivery_id
-) as t on t._delivery_id = l.delivery_id
+left join lot as t on t._delivery_id = l.delivery_id
 union all
-select 'premiere_livraison', concat('reçue le ', received_on), ouvertes, 1, null
+select 'premiere_livraison', concat('reçue le ', received_on), ouvertes, 1, null, null
 from historique
 where numero = 1 and controlee
 """
 
 
 def _version_measures(name: str, ids: str, key: Sequence[str]) -> str:
-    columns = ", ".join(key)
+    columns = ", ".join(identifier(column) for column in key)
+    indexed = guaranteed_unique(f"raw.{name}", key, predicate="(_known_to = 'infinity'::date)")
     return f"""
-select 'version_ouverte_unique', 'clés ({columns}) en double', count(*), 0, 0
-from (
-    select 1 from raw.{name} where _known_to = 'infinity'
-    group by {columns}
-    having count(*) > 1 and bool_or(_delivery_id in ({ids}))
-) as doublon
+select 'version_ouverte_unique', 'clés ({columns}) en double', case when {indexed} then 0 else (
+    select count(*)
+    from (
+        select 1 from raw.{name} where _known_to = 'infinity'
+        group by {columns}
+        having count(*) > 1 and bool_or(_delivery_id in ({ids}))
+    ) as doublon
+) end, 0, 0, null
 union all
-select 'connu_avant_reception', 'lignes connues trop tard', count(*), 0, 0
-from raw.{name} as t
-inner join livraison as l on l.delivery_id = t._delivery_id
-where t._known_from > l.received_on
+select 'connu_avant_reception', 'lignes connues trop tard', coalesce(sum(trop_tard), 0), 0, 0, null from lot
 """
 
 
@@ -214,14 +264,14 @@ def _volume_measures(is_stock: bool, contract_share: float) -> str:
             from historique as p where p.numero > 1 and p.numero < h.numero
         )"""
     return f"""
-select 'volume', concat('reçue le ', received_on), lignes, reference * {bounds[0]}, reference * {bounds[1]}
+select 'volume', concat('reçue le ', received_on), lignes, reference * {bounds[0]}, reference * {bounds[1]}, null
 from (select h.*, {reference} as reference from historique as h) as compare
 where controlee and reference >= {SMALL_COUNT}
 """
 
 
 def _churn_measures(name: str) -> str:
-    """Share of what was open before that these deliveries closed.
+    """Share of what was open before, according to the ledger, that these deliveries closed.
 
     A new layout may rightly correct every row (a column that was not delivered before): it is told apart, as a warning.
     """
@@ -238,31 +288,33 @@ select
         ) then 'bouleversement'
         else 'bouleversement_format'
     end,
-    'part des lignes connues fermées', cast(fermees as double precision) / avant, null, {CHURN_LIMIT}
+    'part des lignes connues fermées', cast(fermees as double precision) / avant, null, {CHURN_LIMIT}, null
 from (
     select
         (select sum(rows_closed) from livraison) as fermees,
-        (select count(*) from raw.{name} where _known_to = 'infinity')
-        - (select sum(rows_opened) from livraison) + (select sum(rows_closed) from livraison) as avant
+        (
+            select sum(d.rows_opened) - sum(d.rows_closed) from ingest.delivery as d
+            where
+                d.source = '{name}'
+                and d.status = 'loaded'
+                and d.delivery_id < (select min(l.delivery_id) from livraison as l)
+        ) as avant
 ) as bilan
 where avant >= {SMALL_COUNT}
 """
 
 
-def _amount_scale_measures(name: str, ids: str, column: str) -> str:
-    """Geometric mean of the positive amounts of these deliveries over that of the rows known before."""
+def _amount_scale_measures(amounts: Sequence[str]) -> str:
+    """Geometric mean of the positive amounts of these deliveries over that of (a sample of) the rows known before."""
     low, high = SCALE_BOUNDS
-    logarithm = f"ln(cast({column} as double precision))"
+    values = ",\n    ".join(f"('{name}', l.log_{name}, l.nb_{name}, p.log_{name}, p.nb_{name})" for name in amounts)
+    sums = ", ".join(f"sum(log_{name}) as log_{name}, sum(nb_{name}) as nb_{name}" for name in amounts)
     return f"""
-select 'echelle', '{column}', exp(recent - ancien), {low}, {high}
-from (
-    select
-        avg({logarithm}) filter (where _delivery_id in ({ids})) as recent,
-        avg({logarithm}) filter (where _delivery_id not in ({ids})) as ancien,
-        count(*) filter (where _delivery_id in ({ids})) as nombre,
-        count(*) filter (where _delivery_id not in ({ids})) as nombre_ancien
-    from raw.{name}
-    where {column} > 0
-) as echelle_{column}
-where nombre >= {ENOUGH_ROWS} and nombre_ancien >= {ENOUGH_ROWS}
+select 'echelle', m.ou, exp(m.recent / m.nombre - m.ancien / m.nombre_ancien), {low}, {high}, null
+from (select {sums} from lot) as l
+cross join passe as p
+cross join lateral (values
+    {values}
+) as m (ou, recent, nombre, ancien, nombre_ancien)
+where m.nombre >= {ENOUGH_ROWS} and m.nombre_ancien >= {ENOUGH_ROWS}
 """

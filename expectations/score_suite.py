@@ -4,31 +4,41 @@ from __future__ import annotations
 
 from datetime import date
 
-from expectations.checks import ENOUGH_ROWS, Suite, at_least, between, day, measured, not_null, span, unique
+from expectations.checks import (
+    ENOUGH_ROWS,
+    Check,
+    Suite,
+    at_least,
+    between,
+    day,
+    duplicates,
+    measured,
+    months_before,
+    not_null,
+    rule_counts,
+    rule_measures,
+    span,
+    unique,
+)
 
 MEAN_SCORE_BOUNDS = (0.5, 2.0)
 PSI_LIMIT = 0.25  # usual reading of the population stability index: above 0.25 the population is another one
 PSI_ROWS = 200  # with fewer rows in ten classes, chance alone moves the index
 
 
-def score_suites(month: date) -> tuple[Suite, ...]:
-    """Suites of ml.score for `month` and the model of that month (ml.run_month)."""
-    subject = f"ml.score, {span(month, month)}"
-    rows = Suite(
-        subject,
-        f"""select s.* from ml.score as s
-inner join ml.run_month as r on r.month = s.month and r.model_id = s.model_id
-where s.month = {day(month)}""",
-        (
-            *[not_null(column) for column in ("siren", "p12", "p18", "p24", "logit")],
-            unique(("siren", "month", "model_id"), "un seul score par siren, mois et modèle"),
-            *[between(column, 0, 1, strict=True) for column in ("p12", "p18", "p24")],
-            at_least("p18", "p12"),
-            at_least("p24", "p18"),
-        ),
-        identifiers=("siren",),
+def score_suites(month_start: date, month_end: date) -> tuple[Suite, ...]:
+    """Suites of ml.score for the months `month_start` to `month_end` (first days, both included).
+
+    Only the scores of each month's own model (ml.run_month) are judged; those of the month before are the reference.
+    """
+    rules = (
+        *[not_null(column) for column in ("siren", "p12", "p18", "p24", "logit")],
+        *[between(column, 0, 1, strict=True) for column in ("p12", "p18", "p24")],
+        at_least("p18", "p12"),
+        at_least("p24", "p18"),
     )
     checks = (
+        unique(("siren", "month", "model_id"), "un seul score par siren, mois et modèle"),
         measured("modele_du_mois", "le mois doit avoir un modèle, connu de ml.model"),
         measured("a_risque_sans_score", "chaque entreprise à suivre doit avoir un score"),
         measured("score_hors_suivi", "aucun score pour une entreprise qui n'est pas à suivre"),
@@ -37,88 +47,163 @@ where s.month = {day(month)}""",
         measured("moyenne", "la probabilité moyenne doit rester proche de celle du mois précédent"),
         measured("derive", "la répartition des scores (PSI) doit rester celle du mois précédent"),
     )
-    return rows, Suite(subject, _score_measures(month), checks, materialised=True)
+    rows = f"""select s.* from ml.score as s
+inner join ml.run_month as r on r.month = s.month and r.model_id = s.model_id
+where s.month between {day(month_start)} and {day(month_end)}"""
+    return (
+        Suite(
+            f"ml.score, {span(month_start, month_end)}",
+            _score_measures(month_start, month_end, rules),
+            (*rules, *checks),
+            rows=rows,
+            identifiers=("siren", "month"),
+        ),
+    )
 
 
-def _score_measures(month: date) -> str:
-    """Measures of the month; the reference is the month before, scored by the same model where it exists."""
-    this_month = day(month)
-    low, high = MEAN_SCORE_BOUNDS
+def _score_measures(month_start: date, month_end: date, rules: tuple[Check, ...]) -> str:
+    """Measures of each month; its reference is the month before, scored by the same model where it exists."""
+    first, last = day(month_start), day(month_end)
     return f"""
-with modele as (select model_id from ml.run_month where month = {this_month}),
-mois_avant as (select cast({this_month} - interval '1 month' as date) as month),
-suivies as (select siren from marts.mart_company_month where month = {this_month} and a_risque),
-courant as (
-    select s.siren, s.p18 from ml.score as s inner join modele as m on m.model_id = s.model_id where s.month = {this_month}
+with mois as (
+    select
+        cast(jour as date) as month,
+        cast(jour - interval '1 month' as date) as avant,
+        (select r.model_id from ml.run_month as r where r.month = cast(jour as date)) as model_id,
+        (select r.model_id from ml.run_month as r where r.month = cast(jour - interval '1 month' as date)) as modele_avant
+    from generate_series({first}, {last}, interval '1 month') as jour
 ),
-avant as (
-    select s.siren, s.p18, s.model_id, s.model_id = (select m.model_id from modele as m) as meme_modele
-    from ml.score as s inner join mois_avant as a on a.month = s.month
+suivies as materialized (
+    select siren, month from marts.mart_company_month
+    where month between {day(months_before(month_start, 1))} and {last} and a_risque
 ),
-reference as (
-    select a.siren, a.p18 from avant as a
-    where
-        a.meme_modele
-        or (
-            not exists (select 1 from avant as b where b.meme_modele)
-            and a.model_id = (
-                select r.model_id from ml.run_month as r inner join mois_avant as v on v.month = r.month
-            )
-        )
+courant as materialized (
+    select m.month, s.siren, s.p12, s.p18, s.p24, s.logit
+    from mois as m inner join ml.score as s on s.month = m.month and s.model_id = m.model_id
+    where s.month between {first} and {last}
 ),
-bornes as (
-    select percentile_cont(array[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) within group (order by p18) as seuils
-    from reference
+modeles_reference as (
+    select m.month, m.avant,
+        case
+            when exists (select 1 from ml.score as s where s.month = m.avant and s.model_id = m.model_id)
+                then m.model_id
+            else m.modele_avant
+        end as model_id
+    from mois as m
+),
+reference as materialized (
+    select m.month, s.siren, s.p18
+    from modeles_reference as m inner join ml.score as s on s.month = m.avant and s.model_id = m.model_id
+),
+{_score_drift_ctes()},
+{_score_profile_ctes(rules)}
+{rule_measures(rules, "profil", "to_char(month, 'YYYY-MM')")}
+union all
+{_score_presence_measures()}
+union all
+{_score_scale_measures()}
+union all
+{duplicates("ml.score", ("siren", "month", "model_id"), f"where month between {first} and {last}")}
+"""
+
+
+def _score_drift_ctes() -> str:
+    """Population stability index of p18 for each month, in the tenths of its reference."""
+    return """bornes as (
+    select
+        month, count(*) as nb, avg(p18) as moyenne,
+        percentile_cont(array[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) within group (order by p18) as seuils
+    from reference group by month
+),
+classes as (
+    select
+        b.month, width_bucket(t.p18, b.seuils) as classe,
+        cast(count(*) filter (where t.est_courant) as double precision) as nb,
+        cast(count(*) filter (where not t.est_courant) as double precision) as nb_avant
+    from (
+        select month, p18, true as est_courant from courant union all select month, p18, false from reference
+    ) as t
+    inner join bornes as b on b.month = t.month
+    group by b.month, width_bucket(t.p18, b.seuils)
 ),
 parts as (
     select
-        classe,
-        greatest(coalesce(sum(cast(est_courant as integer)), 0)
-            / nullif((select cast(count(*) as double precision) from courant), 0), 0.0001) as part,
-        greatest(coalesce(sum(cast(not est_courant as integer)), 0)
-            / nullif((select cast(count(*) as double precision) from reference), 0), 0.0001) as part_avant
-    from (
-        select width_bucket(p18, seuils) as classe, true as est_courant from courant cross join bornes
-        union all
-        select width_bucket(p18, seuils), false from reference cross join bornes
-    ) as tous
-    group by classe
+        month,
+        greatest(nb / nullif(sum(nb) over (partition by month), 0), 0.0001) as part,
+        greatest(nb_avant / nullif(sum(nb_avant) over (partition by month), 0), 0.0001) as part_avant
+    from classes
 ),
-effectifs as (
+derives as (select month, sum((part - part_avant) * ln(part / part_avant)) as psi from parts group by month)"""
+
+
+def _score_profile_ctes(rules: tuple[Check, ...]) -> str:
+    """Counts of each month, those without any score included, then the companies followed next to those scored."""
+    return f"""comptes as (
     select
-        (select count(*) from courant) as nb,
-        (select count(*) from reference) as nb_avant,
-        (select avg(p18) from courant) as moyenne,
-        (select avg(p18) from reference) as moyenne_avant
-)
-select 'modele_du_mois' as controle, 'modèle du mois' as ou,
-    cast(count(*) as double precision) as observe,
-    cast(1 as double precision) as minimum, cast(1 as double precision) as maximum
-from modele as m inner join ml.model as k on k.model_id = m.model_id
+    month, avg(p18) as moyenne, count(distinct p18) as distincts,
+    {rule_counts(rules)}
+    from courant
+    group by month
+),
+profil as (
+    select m.month, p.moyenne, p.distincts, {
+        ", ".join(
+            f"coalesce(p.{name}, 0) as {name}" for name in ("nb_lignes", *(f"fautes_{n}" for n in range(len(rules))))
+        )
+    }
+    from mois as m left join comptes as p on p.month = m.month
+),
+presences as (
+    select
+        coalesce(s.month, c.month) as month,
+        count(*) filter (where s.month is not null and c.month is null) as sans_score,
+        count(*) filter (where s.month is null) as en_trop,
+        count(s.month) as suivies
+    from suivies as s full join courant as c on c.month = s.month and c.siren = s.siren
+    group by coalesce(s.month, c.month)
+)"""
+
+
+def _score_presence_measures() -> str:
+    return """
+select 'modele_du_mois', concat('modèle du mois ', to_char(m.month, 'YYYY-MM')), count(k.model_id), 1, 1, null
+from mois as m left join ml.model as k on k.model_id = m.model_id
+group by m.month
 union all
-select 'a_risque_sans_score', 'entreprises sans score', count(*), 0, 0
-from suivies as s where not exists (select 1 from courant as c where c.siren = s.siren)
+select v.controle, concat(v.ou, ' ', to_char(m.month, 'YYYY-MM')), v.observe, v.minimum, v.maximum, null
+from mois as m left join presences as p on p.month = m.month
+cross join lateral (values
+    ('a_risque_sans_score', 'entreprises sans score', coalesce(p.sans_score, 0), null, 0),
+    ('a_risque_sans_score', 'entreprises à suivre', coalesce(p.suivies, 0), 1, null),
+    ('score_hors_suivi', 'scores en trop', coalesce(p.en_trop, 0), null, 0)
+) as v (controle, ou, observe, minimum, maximum)
 union all
-select 'a_risque_sans_score', 'entreprises à suivre', count(*), 1, null from suivies
+select 'mois_precedent_renote',
+    concat('entreprises à suivre le mois avant ', to_char(m.month, 'YYYY-MM'), ', sans score du nouveau modèle'),
+    count(s.siren) filter (where c.siren is null), 0, 0, null
+from mois as m
+left join suivies as s on s.month = m.avant
+left join ml.score as c on c.month = m.avant and c.model_id = m.model_id and c.siren = s.siren
+where m.modele_avant <> m.model_id
+group by m.month
+"""
+
+
+def _score_scale_measures() -> str:
+    low, high = MEAN_SCORE_BOUNDS
+    return f"""
+select 'dispersion', concat('valeurs distinctes de p18 ', to_char(month, 'YYYY-MM')),
+    distincts, least(10, nb_lignes / 10), null, null
+from profil where nb_lignes >= {ENOUGH_ROWS}
 union all
-select 'score_hors_suivi', 'scores en trop', count(*), 0, 0
-from courant as c where not exists (select 1 from suivies as s where s.siren = c.siren)
+select 'moyenne', concat('moyenne de p18 ', to_char(p.month, 'YYYY-MM')),
+    p.moyenne, b.moyenne * {low}, b.moyenne * {high}, null
+from profil as p inner join bornes as b on b.month = p.month
+where b.nb >= {ENOUGH_ROWS}
 union all
-select 'mois_precedent_renote', 'entreprises à suivre le mois précédent, sans score du nouveau modèle', count(*), 0, 0
-from marts.mart_company_month as c
-inner join mois_avant as v on v.month = c.month
-inner join ml.run_month as r on r.month = v.month
-where
-    c.a_risque
-    and r.model_id <> (select m.model_id from modele as m)
-    and not exists (select 1 from avant as a where a.meme_modele and a.siren = c.siren)
-union all
-select 'dispersion', 'valeurs distinctes de p18', count(distinct p18), least(10, count(*) / 10), null
-from courant having count(*) >= {ENOUGH_ROWS}
-union all
-select 'moyenne', 'moyenne de p18', moyenne, moyenne_avant * {low}, moyenne_avant * {high}
-from effectifs where nb_avant >= {ENOUGH_ROWS}
-union all
-select 'derive', 'PSI de p18', (select sum((part - part_avant) * ln(part / part_avant)) from parts), null, {PSI_LIMIT}
-from effectifs where nb_avant >= {PSI_ROWS} and nb >= {PSI_ROWS}
+select 'derive', concat('PSI de p18 ', to_char(p.month, 'YYYY-MM')), d.psi, null, {PSI_LIMIT}, null
+from profil as p
+inner join bornes as b on b.month = p.month
+left join derives as d on d.month = p.month
+where b.nb >= {PSI_ROWS} and p.nb_lignes >= {PSI_ROWS}
 """

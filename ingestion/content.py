@@ -22,6 +22,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_TOTAL = {"iso-8859-15"}  # gives a character to every byte: nothing to try
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
@@ -43,6 +44,7 @@ class Content:
     encoding: str
     bom_bytes: int
     stamp: tuple[int, int]  # size and modification time when the first reading began
+    size: int  # decompressed bytes
 
     def changed(self) -> bool:
         """True when the file on disk is no longer the one whose fingerprint was taken."""
@@ -109,15 +111,16 @@ def examine(path: Path, encodings: Sequence[str] = ("utf-8", "iso-8859-15"), *, 
 
     Raises Refusal when the archive or the text cannot be decoded, OSError when the file cannot be opened.
     """
-    digest, stamp = hashlib.sha256(), _stamp(path)
+    digest, stamp, size = hashlib.sha256(), _stamp(path), 0
     with open_decompressed(path) as (stream, compression):
         head = stream.read(BLOCK)
         bom, by_bom = next(((mark, name) for mark, name in _BOMS if head.startswith(mark)), (b"", ""))
         candidates = [by_bom] if by_bom else list(encodings)
-        decoders = {name: codecs.getincrementaldecoder(name)() for name in candidates}
+        decoders = {name: codecs.getincrementaldecoder(name)() for name in candidates if name not in _TOTAL}
         block = head
         while True:
             digest.update(block)
+            size += len(block)
             for name in list(decoders):
                 try:
                     decoders[name].decode(block, final=not block)
@@ -126,12 +129,15 @@ def examine(path: Path, encodings: Sequence[str] = ("utf-8", "iso-8859-15"), *, 
             if not block:
                 break
             block = stream.read(BLOCK)
-    encoding = next(iter(decoders), candidates[0] if lenient else "")
+    possible = [name for name in candidates if name in decoders or name in _TOTAL]
+    encoding = possible[0] if possible else candidates[0] if lenient else ""
     if not encoding:
         raise Refusal(
             "encodage", f"{path.name}, ligne 1 : texte indéchiffrable en {' ni en '.join(candidates)} (règle encodage)"
         )
-    return Content(path, compression, digest.hexdigest(), encoding, len(bom) if encoding != "utf-32" else 0, stamp)
+    return Content(
+        path, compression, digest.hexdigest(), encoding, len(bom) if encoding != "utf-32" else 0, stamp, size
+    )
 
 
 def text_blocks(content: Content, *, errors: str = "strict") -> Iterator[str]:

@@ -33,7 +33,7 @@ create table if not exists ingest.delivery (
     out_of_scope bigint not null,
     rows_opened bigint not null,
     rows_closed bigint not null,
-    status text not null check (status in ('loaded', 'identical', 'refused')),
+    status text not null check (status in ('loaded', 'identical', 'refused', 'withdrawn')),
     reason text,
     code_version text not null,
     run_id text,

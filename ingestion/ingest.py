@@ -6,24 +6,32 @@ import importlib.metadata
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 import psycopg
 from psycopg import sql
 
 from expectations.contract import Contract
 from ingestion import load
+from ingestion.ahead import ahead
 from ingestion.content import Content, Refusal, examine
-from ingestion.database import connect
-from ingestion.lines import REJECT_SCHEMA, Identity, Layout, LineReader, find_layout, printable
-from ingestion.records import first_line, first_line_number, raw_records, raw_texts, read_records
+from ingestion.database import connect, raw_table
+from ingestion.fingerprints import KnownRows, Marks, Mask, SeenKeys, marks_of
+from ingestion.lines import REJECT_SCHEMA, Identity, Layout, LineReader, Typed, find_layout, printable
+from ingestion.records import first_line, first_line_number, raw_records, read_records
 
 Status = Literal["loaded", "identical", "refused"]
 _QUARANTINE = "ingest.rejected_row"
+
+# Open versions are read and compared here when the file is large enough to repay it, and the memory allows it.
+_KNOWN_ROWS_MIN, _KNOWN_ROWS_MAX = 5_000, 10_000_000
+_BYTES_PER_KNOWN_ROW = 16
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,8 @@ class DeliveryAccount:
 class _Delivery:
     """One file on its way; filled as the file is understood."""
 
+    url: str
+    role: str | None
     path: Path
     received_on: date
     run_id: str | None
@@ -101,7 +111,7 @@ def ingest_file(
     """
     path = Path(path)
     contract = contracts[source] if source is not None else recognise(path, contracts)
-    delivery = _Delivery(path, received_on, run_id, contract, progress=progress)
+    delivery = _Delivery(url, role, path, received_on, run_id, contract, progress=progress)
     try:
         if contract is None:
             delivery.content = _undecoded(path)
@@ -126,8 +136,8 @@ def _load(
     load.lock_source(connection, contract.name)
     content = delivery.content
     assert content is not None
-    if not replay and (known := _already_loaded(connection, contract, content)) is not None:
-        return _identical(connection, delivery, known)
+    if not replay and (same := _already_loaded(connection, contract, content)) is not None:
+        return _identical(connection, delivery, same)
     previous = _previous(connection, contract, delivery)
     found = first_line(content)
     if found is None:
@@ -136,45 +146,133 @@ def _load(
         )
     delivery.layout = find_layout(contract, *found, delivery.path.name)
     delivery.delivery_id = _next_id(connection)
+    known = _known(connection, delivery, contract)
     load.create_staging(connection, contract)
-    lines, rejects, suspects = _stage(connection, delivery, contract, identity)
+    stage = _Stage(connection, delivery, contract, first=previous is None, known=known)
+    stage.read(identity)
     if content.changed():
         message = f"{delivery.path.name} : fichier modifié pendant sa lecture, dépôt inachevé ? (règle fichier_modifie)"
         raise Refusal("fichier_modifie", message)
-    _check_volume(delivery, contract, lines, previous)
-    if suspects:
-        rejects["rejet", "cle_en_double"] += _reject_doubles(connection, delivery, contract, suspects)
-    change = load.apply_versions(
-        connection, contract, delivery.delivery_id, delivery.received_on, first=previous is None
-    )
-    return _account(connection, delivery, lines, rejects, change)
+    _check_volume(delivery, contract, stage.lines, previous)
+    return _account(connection, delivery, stage.lines, stage.rejects, stage.finish())
 
 
-def _stage(
-    connection: psycopg.Connection, delivery: _Delivery, contract: Contract, identity: Identity
-) -> tuple[int, Counter[tuple[str, str]], list[int]]:
-    """Copies typed rows and bad lines, batch by batch; number of lines, of bad lines by (kind, rule), and the lines
-    that may share a key (equal hashes: the server then looks closer)."""
+def _known(connection: psycopg.Connection, delivery: _Delivery, contract: Contract) -> KnownRows | None:
+    """The open versions of the source, when comparing with them here costs less than on the server."""
     assert delivery.content is not None
-    assert delivery.layout is not None
-    reader = LineReader(contract, delivery.layout, delivery.path.name, identity)
-    records = read_records(delivery.content, delivery.layout.header, delivery.layout.delimiter)
-    lines = 0
-    rejects: Counter[tuple[str, str]] = Counter()
-    hashes: list[pl.DataFrame] = []
-    for batch in reader.type_records(records):
-        load.copy_frame(connection, "incoming", batch.rows)
-        load.copy_frame(connection, "not_loaded", batch.rejected_keys)
-        _quarantine(connection, delivery.delivery_id, batch.rejects)
-        rejects.update(zip(batch.rejects["kind"], batch.rejects["rule"], strict=True))
-        hashes.append(batch.rows.select("_line", pl.struct(contract.key).hash().alias("hash")))
-        lines += batch.records
-        if delivery.progress:
-            delivery.progress(lines)
-    suspects: list[int] = []
-    if hashes:
-        suspects = pl.concat(hashes).filter(pl.col("hash").is_duplicated())["_line"].to_list()
-    return lines, rejects, suspects
+    rows = load.estimated_rows(connection, contract)
+    if not _KNOWN_ROWS_MIN <= rows <= _KNOWN_ROWS_MAX:
+        return None
+    # A small increment finds its few keys through the index; a stock must say which keys are absent.
+    if contract.mode == "append" and delivery.content.size < rows * _BYTES_PER_KNOWN_ROW:
+        return None
+    known = load.read_known(delivery.url, delivery.role, contract)
+    return known if known is not None and load.still_valid(connection, contract, known) else None
+
+
+class _Stage:
+    """The lines of one file on their way to the raw table, batch by batch."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        delivery: _Delivery,
+        contract: Contract,
+        *,
+        first: bool,
+        known: KnownRows | None,
+    ) -> None:
+        self.connection, self.delivery, self.contract = connection, delivery, contract
+        self.first, self.known = first, known
+        self.lines = 0
+        self.rejects: Counter[tuple[str, str]] = Counter()  # by (kind, rule)
+        self._seen = SeenKeys()
+        self._rows = self._lines_with_rows = 0
+        self._direct = load.is_empty(connection, contract)
+        self._frozen = load.open_empty_table(connection, contract) if self._direct else False
+
+    def read(self, identity: Identity) -> None:
+        """Copies typed rows and bad lines."""
+        content, layout = self.delivery.content, self.delivery.layout
+        assert content is not None
+        assert layout is not None
+        reader = LineReader(self.contract, layout, self.delivery.path.name, identity)
+        records = read_records(content, layout.header, layout.delimiter)
+        with closing(ahead(reader.type_records(records))) as batches:
+            for batch in batches:
+                self._take(batch)
+                self.lines += batch.records
+                if self.delivery.progress:
+                    self.delivery.progress(self.lines)
+
+    def finish(self) -> load.Comparison:
+        """Opens and closes versions, once every line was read."""
+        if not self._direct:
+            return load.apply_versions(
+                self.connection,
+                self.contract,
+                self.delivery.delivery_id,
+                self.delivery.received_on,
+                first=self.first,
+                known=self.known,
+            )
+        if self._frozen:
+            load.close_filled_table(self.connection, self.contract)
+        return load.Comparison(self._rows, 0, self._lines_with_rows)
+
+    def _take(self, batch: Typed) -> None:
+        marks = marks_of(batch.rows, self.contract)
+        rows, rejects, kept = batch.rows, batch.rejects, np.ones(batch.rows.height, dtype=bool)
+        firsts = self._seen.first_lines(marks, rows["_line"].to_numpy())
+        if firsts.any():
+            doubles = self._doubles(batch, pl.Series("_first", firsts))
+            # A warning on the same line gives way to the reject.
+            rejects = pl.concat([rejects.filter(~pl.col("line").is_in(doubles["line"].implode())), doubles])
+            kept = ~rows["_line"].is_in(doubles["line"].implode()).to_numpy()
+        if self._direct:
+            self._fill(rows.filter(kept))
+        else:
+            self._compare(rows, marks, kept)
+            load.copy_frame(self.connection, "not_loaded", batch.rejected_keys)
+        _quarantine(self.connection, self.delivery.delivery_id, rejects)
+        self.rejects.update(zip(rejects["kind"], rejects["rule"], strict=True))
+
+    def _fill(self, rows: pl.DataFrame) -> None:
+        delivery = self.delivery
+        versions = load.first_versions(
+            rows, self.contract, delivery.delivery_id, delivery.received_on, first=self.first
+        )
+        load.copy_frame(self.connection, raw_table(self.contract), versions, freeze=self._frozen)
+        self._rows += rows.height
+        self._lines_with_rows += rows["_line"].n_unique()
+
+    def _compare(self, rows: pl.DataFrame, marks: Marks, kept: Mask) -> None:
+        if self.known is not None:
+            kept = kept & ~self.known.unchanged(marks)
+        elif not kept.all():
+            # The other keys of a line that repeats one were delivered too: their versions stay.
+            load.copy_frame(self.connection, "not_loaded", rows.filter(~kept).select(self.contract.key))
+        load.copy_frame(self.connection, "incoming", rows.filter(kept))
+
+    def _doubles(self, batch: Typed, first: pl.Series) -> pl.DataFrame:
+        """The reject of each line that repeats a key of an earlier line."""
+        name, columns = self.delivery.path.name, ", ".join(self.contract.key)
+        shown = pl.concat_str([pl.col(key).cast(pl.String) for key in self.contract.key], separator=" / ")
+        found = (
+            batch.rows.with_columns(first, shown.alias("_key"))
+            .filter(pl.col("_first") > 0)
+            .group_by("_line", maintain_order=True)
+            .agg(pl.col("_first", "_key").min())
+            .join(batch.raw, on="_line", maintain_order="left")
+        )
+        rows = []
+        for line, earlier, key, raw in found.select("_line", "_first", "_key", "_raw").iter_rows():
+            message = (
+                f"{name}, ligne {line}, colonne {columns} : clé déjà présente ligne {earlier}, "
+                f'reçu "{key}" (règle cle_en_double)'
+            )
+            rows.append((line, "rejet", columns, "cle_en_double", key, printable(message), printable(raw)))
+        return pl.DataFrame(rows, schema=REJECT_SCHEMA, orient="row")
 
 
 def _quarantine(connection: psycopg.Connection, delivery_id: int, rejects: pl.DataFrame) -> None:
@@ -195,34 +293,6 @@ def _check_volume(delivery: _Delivery, contract: Contract, lines: int, previous:
             "stock tronqué, rien n'est chargé (règle volume)",
             value=str(lines),
         )
-
-
-def _reject_doubles(
-    connection: psycopg.Connection, delivery: _Delivery, contract: Contract, suspects: list[int]
-) -> int:
-    """Rejects each line that repeats a key of an earlier line of the file; number of lines."""
-    found = load.doubles(connection, contract, suspects)
-    if not found:
-        return 0
-    assert delivery.content is not None
-    assert delivery.layout is not None
-    lines = [line for line, _, _ in found]
-    raw = raw_texts(delivery.content, delivery.layout.header, delivery.layout.delimiter, set(lines))
-    columns = ", ".join(contract.key)
-    rows = []
-    for line, first, key in found:
-        message = (
-            f"{delivery.path.name}, ligne {line}, colonne {columns} : clé déjà présente ligne {first}, "
-            f'reçu "{key}" (règle cle_en_double)'
-        )
-        rows.append((line, "rejet", columns, "cle_en_double", key, printable(message), printable(raw[line])))
-    load.remove_lines(connection, lines)
-    # A warning on the same line gives way to the reject.
-    connection.execute(
-        "delete from ingest.rejected_row where delivery_id = %s and line = any(%s)", (delivery.delivery_id, lines)
-    )
-    _quarantine(connection, delivery.delivery_id, pl.DataFrame(rows, schema=REJECT_SCHEMA, orient="row"))
-    return len(found)
 
 
 def _already_loaded(connection: psycopg.Connection, contract: Contract, content: Content) -> tuple[Any, ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
@@ -141,12 +141,13 @@ def _month_problem(pattern: str, names: Sequence[str], layout: Layout) -> tuple[
 @dataclass(frozen=True)
 class Typed:
     """One batch: `rows` ready for COPY (`_line` + contract columns), `rejects` (`line`, `kind`, `column_name`, `rule`,
-    `value`, `message`, `raw_text`), `rejected_keys` (key columns of lines not loaded, null where unreadable), number
-    of records."""
+    `value`, `message`, `raw_text`), `rejected_keys` (key columns of lines not loaded, null where unreadable), `raw`
+    (`_line`, `_raw` of every record), number of records."""
 
     rows: pl.DataFrame
     rejects: pl.DataFrame
     rejected_keys: pl.DataFrame
+    raw: pl.DataFrame
     records: int
 
 
@@ -186,7 +187,7 @@ class LineReader:
     identity: Identity
     _findings: list[_Finding] = field(default_factory=list)
 
-    def type_records(self, frames: Iterator[pl.DataFrame]) -> Iterator[Typed]:
+    def type_records(self, frames: Iterator[pl.DataFrame]) -> Generator[Typed, None, None]:
         """Typed batches in file order."""
         for frame in frames:
             yield self._type(frame)
@@ -213,7 +214,7 @@ class LineReader:
         keys = self._rejected_keys(values, frame, lost)
         if len(lost):
             rows = rows.filter(~pl.col("_line").is_in(lost.implode()))
-        return Typed(self._with_defaults(rows), rejects, keys, frame.height)
+        return Typed(self._with_defaults(rows), rejects, keys, frame.select("_line", "_raw"), frame.height)
 
     def _unpivoted(self, column: Column) -> bool:
         unpivot = self.contract.unpivot

@@ -99,19 +99,6 @@ def read_records(content: Content, header: Header, delimiter: str) -> Iterator[p
             yield frame
 
 
-def raw_texts(content: Content, header: Header, delimiter: str, wanted: set[int]) -> dict[int, str]:
-    """Raw text of the records that start at these lines, read again from the file."""
-    found = {
-        number + i: lines[i] for number, lines in lines_of(content) for i in range(len(lines)) if number + i in wanted
-    }
-    if not any('"' in text for text in found.values()):
-        return found
-    # A quoted record may span lines: only the splitter knows where it ends.
-    for frame in read_records(content, header, delimiter):
-        found.update(frame.filter(pl.col("_line").is_in(list(wanted))).select("_line", "_raw").iter_rows())
-    return found
-
-
 class _Splitter:
     def __init__(self, delimiter: str, width: int) -> None:
         self.delimiter, self.width = delimiter, width

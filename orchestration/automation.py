@@ -28,6 +28,7 @@ JOBS = [MONTHLY, INGESTION, FEATURES, HISTORY]
     job=MONTHLY,
     cron_schedule="0 6 1 * *",
     execution_timezone=TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Le 1er du mois à 6 h (heure de Paris) : le mois qui vient de finir, de l’arrivée des fichiers aux rapports.",
 )
 def monthly_publication(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
@@ -41,6 +42,7 @@ def monthly_publication(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 @dg.sensor(
     job=INGESTION,
     minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Voit arriver les livraisons ; un fichier n’est pris que si sa taille n’a pas changé entre deux passages.",
 )
 def arrivals(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:

@@ -15,11 +15,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ingestion.database import connect
 from orchestration.instance import PROJECT, Instance
 
 DBT_PROJECT = PROJECT / "dbt_project"
 MANIFEST = DBT_PROJECT / "target" / "manifest.json"
 ROLE = "vigie_transformation"
+_LOCK = 0x4442_5400  # "DBT"
 
 
 class DbtFailed(RuntimeError):
@@ -69,13 +71,11 @@ def build(instance: Instance, *, tag: str, variables: dict[str, object]) -> list
         DbtFailed: something failed; what depends on it was skipped.
     """
     arguments = ["--select", f"tag:{tag}", "--exclude", *excluded(tag).split(), "--vars", json.dumps(variables)]
-    result = _runner(
-        "build",
-        arguments,
-        instance.home / "dbt",
-        instance.home / "dbt",
-        manifest=_kept_manifest(instance.home / "dbt", os.environ["PGDATABASE"]),
-    )
+    folder = instance.home / "dbt"
+    with connect(instance.database_url) as connection:
+        # One builder at a time in a database: two would replace each other's tables. A killed one lets go by itself.
+        connection.execute("select pg_advisory_lock(%s)", [_LOCK])
+        result = _runner("build", arguments, folder, folder, manifest=_kept_manifest(folder, os.environ["PGDATABASE"]))
     nodes = [_built(item) for item in (result.result.results if result.result is not None else [])]
     failed = [f"{node.name}: {node.message}" for node in nodes if node.status in {"error", "fail"}]
     if failed or not result.success:

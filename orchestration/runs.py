@@ -92,13 +92,13 @@ def run_month(instance: Instance, month: date, *, progress: Progress | None = No
     The past is features for as long as the data go back, then lists for `history_months`, so that "new" has something to
     be compared with. A month whose past is there costs one month.
     """
-    last_built = _scalar(instance, "select max(month) from marts.mart_company_month")
-    if last_built is None or last_built < shift(month, -1):
+    reap()
+    if _past(instance, month):
         # The past is built from what has arrived, so what has arrived comes in first.
         outcome = run_job("ingestion", month, month, progress=progress)
         if not outcome.success:
             return outcome
-        for job, first, last in _past(instance, month, last_built):
+        for job, first, last in _past(instance, month):
             outcome = run_job(job, first, last, progress=progress)
             # Without a past list the month still stands on its own; without features or data it does not.
             if not outcome.success and job != "historique":
@@ -122,27 +122,32 @@ def reap() -> int:
     return reaped
 
 
-def _past(instance: Instance, month: date, last_built: date | None) -> list[tuple[str, date, date]]:
-    """Jobs that make the months before `month` which are missing: features, then lists."""
+def _past(instance: Instance, month: date) -> list[tuple[str, date, date]]:
+    """Jobs that make the months before `month` which are missing: features, then lists.
+
+    Each stage goes on from where it stands, so a first run that was killed half way is resumed and not skipped.
+    """
     before = shift(month, -1)
-    first_known = _scalar(
+    jobs = []
+    first_built = _scalar(instance, "select min(month) from marts.mart_company_month")
+    last_built = _scalar(instance, "select max(month) from marts.mart_company_month")
+    if last_built is None or last_built < before:
+        start = shift(last_built, 1) if last_built else _first_month(instance, month)
+        jobs.append(("features", start, before))
+    last_listed = _scalar(instance, "select max(month) from publication.month where status = 'published'")
+    if instance.settings.history_months and (last_listed is None or last_listed < before):
+        start = shift(last_listed, 1) if last_listed else shift(month, -instance.settings.history_months)
+        jobs.append(("historique", max(start, first_built or _first_month(instance, month)), before))
+    return [(job, first, last) for job, first, last in jobs if first <= last]
+
+
+def _first_month(instance: Instance, month: date) -> date:
+    """First month whose perimeter can be known: the one of the oldest effectif, HISTORY_DEPTH months back at most."""
+    known = _scalar(
         instance,
         "select least((select min(_known_from) from raw.urssaf__effectif_ent), (select min(_known_from) from raw.urssaf__effectif))",
     )
-    if first_known is None:
-        return []
-    features_from = (
-        shift(last_built, 1) if last_built else max(shift(month, -HISTORY_DEPTH), first_known.replace(day=1))
-    )
-    if features_from > before:
-        return []
-    jobs = [("features", features_from, before)]
-    if instance.settings.history_months:
-        lists_from = (
-            features_from if last_built else max(features_from, shift(month, -instance.settings.history_months))
-        )
-        jobs.append(("historique", lists_from, before))
-    return jobs
+    return max(shift(month, -HISTORY_DEPTH), known.replace(day=1)) if known else month
 
 
 def _scalar(instance: Instance, query: str) -> date | None:

@@ -74,9 +74,7 @@ def scores(context: dg.AssetExecutionContext, vigie: Vigie) -> Iterator[dg.Mater
     written = scoring.score_months(instance, months)
     yield dg.MaterializeResult(SCORE, metadata={"dagster/row_count": written.scores, "mois": len(months)})
     yield dg.MaterializeResult(EXPLANATION, metadata={"dagster/row_count": written.reasons})
-    results = [gate_scores(instance.database_url, month) for month in months]
-    failed = [result for result in results if not result.passed]
-    yield gate_check("scores", SCORE, failed[0] if failed else results[-1])
+    yield gate_check("scores", SCORE, gate_scores(instance.database_url, months[0], months[-1]))
 
 
 ASSETS = [models, scores]

@@ -17,6 +17,7 @@ from rich.table import Table
 from expectations.contract import load_contracts
 from ingestion.database import connect
 from ingestion.ingest import DeliveryAccount, ingest_file
+from ingestion.withdraw import WithdrawalRefused, withdraw
 from orchestration import landing, runs
 from orchestration.cli.console import AsJson, Refused, bars, console, day_argument, instance_of, print_json
 from orchestration.instance import as_role
@@ -37,6 +38,8 @@ def register(app: typer.Typer) -> None:
     ):
         group = typer.Typer(name=name, help=help_text, no_args_is_help=True)
         group.command("list")(function)
+        if name == "delivery":
+            group.command("withdraw")(delivery_withdraw)
         app.add_typer(group)
 
 
@@ -155,6 +158,25 @@ def delivery_list(
         from ingest.delivery where %(source)s::text is null or source = %(source)s order by delivery_id desc limit %(limit)s
     """
     _list(context, query, {"source": source, "limit": limit}, as_json)
+
+
+def delivery_withdraw(
+    context: typer.Context,
+    delivery_id: Annotated[int, typer.Argument(help="See `vigie delivery list`.")],
+    as_json: AsJson = False,
+) -> None:
+    """Take back the latest delivery of a source, in one transaction: what was known before it is known again."""
+    with runs.opened(instance_of(context)) as url:
+        try:
+            done = withdraw(as_role(url, INGESTION_ROLE), delivery_id)
+        except WithdrawalRefused as refusal:
+            raise Refused(str(refusal)) from refusal
+    if as_json:
+        print_json(dataclasses.asdict(done))
+    else:
+        console.print(
+            f"delivery {delivery_id} of {done.source} taken back: {done.rows_removed:,} versions removed, {done.rows_reopened:,} open again"
+        )
 
 
 def quarantine_list(

@@ -33,7 +33,11 @@ def test_every_line_of_every_file_is_accounted_for(demo: Demo) -> None:
     vigie, _ = demo
     ledger = vigie.json("delivery", "list", "--limit", "500")
     counted = {(item["received_on"], item["file_name"]): item["lines"] for item in ledger}
-    files = [path for path in (vigie.home / "simulation" / "deliveries").rglob("*") if path.name != "SIMULATION.txt"]
+    files = [
+        path
+        for path in (vigie.home / "simulation" / "deliveries").rglob("*")
+        if path.is_file() and path.name != "SIMULATION.txt"
+    ]
     assert len(files) == len(counted)
     for path in files:
         assert counted[path.parent.name, path.name] == _records(path), path.name
@@ -177,8 +181,9 @@ def test_a_delivery_that_a_gate_refuses_is_never_published(demo: Demo, corrupted
     reason = vigie.refused("run", "--month", "2023-01")
     assert "contrôle" in reason
     assert vigie.sql("select max(mois)::text as mois from published.publications") == [{"mois": f"{LAST}-01"}]
-    told = vigie.json("status")
-    assert told["last_published_month"] == LAST
+    assert vigie.json("status")["last_published_month"] == LAST
+    latest = vigie.json("delivery", "list", "--source", "urssaf__debit", "--limit", "1")[0]
+    assert vigie.json("delivery", "withdraw", str(latest["delivery_id"]))["rows_reopened"] > 0
 
 
 def test_a_home_without_deliveries_says_what_is_missing(embedded: None, tmp_path: Path) -> None:
