@@ -162,7 +162,9 @@ def _examples(
 ) -> dict[str, list[Mapping[str, Any]]]:
     """Faulty rows by name of check. None where they cannot be read: the verdict does not depend on them."""
     found: dict[str, list[Mapping[str, Any]]] = {}
-    query = {"critical": "select controle, rang, texte from {batch} as exemples order by controle, rang"}
+    query: dict[Severity, str] = {
+        "critical": "select controle, rang, texte from {batch} as exemples order by controle, rang"
+    }
     try:
         result = _unexpected_rows(url, examples(suite, checks), query, timeout_seconds)["critical"]
         rows = [] if result.success or _raised(result) else result.result["details"]["unexpected_rows"]
@@ -173,7 +175,9 @@ def _examples(
     return found
 
 
-def _unexpected_rows(url: str, batch: str, queries: Mapping[str, str], timeout_seconds: float) -> dict[str, Any]:
+def _unexpected_rows(
+    url: str, batch: str, queries: Mapping[Severity, str], timeout_seconds: float
+) -> dict[Severity, Any]:
     """Result of Great Expectations for each of `queries` (by severity), on the temporary table that `batch` gives."""
     import great_expectations as gx
     from great_expectations.validator.v1_validator import Validator

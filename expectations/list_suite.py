@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from expectations.checks import (
+    SMALL_COUNT,
     Check,
     Suite,
     at_least,
@@ -34,7 +35,7 @@ NOVELTY_REASONS = (
 LIST_BOUNDS = (0.5, 2.0)
 NOVELTY_BOUNDS = (0.2, 4.0)  # few companies a month: the spread is wider than that of the alerts
 LIST_MEDIAN_MIN = 20  # below, a ratio of small counts says nothing
-# Shares of the companies followed that no list exceeds, whatever the model: above, it is no longer a list to be visited.
+# Shares of the companies followed that no list exceeds, whatever the model and the past: above, nobody can follow it.
 MAX_ALERT_SHARE = 0.25
 MAX_NOVELTY_SHARE = 0.05
 
@@ -115,7 +116,7 @@ comptes as (
     group by month
 ),
 profil as (select d.month, {counts} from demandes as d left join comptes as p on p.month = d.month),
-{_list_history_ctes(month_start, month_end)}
+{_list_history_ctes(month_start)}
 {rule_measures(rules, "profil", "to_char(month, 'YYYY-MM')")}
 union all
 select 'mois_present', to_char(month, 'YYYY-MM'), suivies, 1, null, null from candidates
@@ -130,7 +131,7 @@ union all
 """
 
 
-def _list_history_ctes(month_start: date, month_end: date) -> str:
+def _list_history_ctes(month_start: date) -> str:
     """Counts of each list that readers see (withdrawn and replaced ones aside), of the candidates, and their models.
 
     A month is compared with the lists of its own model where there are enough of them, else with all of them.
@@ -198,7 +199,7 @@ cross join lateral (values
 where v.comparable and v.mediane >= {LIST_MEDIAN_MIN}
 union all
 select v.controle, concat(to_char(c.month, 'YYYY-MM'), ', sur ', c.suivies, ' suivies'),
-    v.nombre, null, floor(c.suivies * v.part), null
+    v.nombre, null, greatest({SMALL_COUNT}, floor(c.suivies * v.part)), null
 from candidates as c
 cross join lateral (values
     ('alertes_part', c.alertes, {MAX_ALERT_SHARE}), ('nouvelles_part', c.nouvelles, {MAX_NOVELTY_SHARE})

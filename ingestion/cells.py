@@ -115,6 +115,13 @@ def parse_centimes(text: pl.Series) -> pl.Series:
 
 def parse_dates(text: pl.Series, formats: tuple[str, ...]) -> pl.Series:
     """Dates in the first of `formats` that reads them; impossible dates (31 April) are null."""
+    distinct = text.unique(maintain_order=True)
+    if len(distinct) <= len(text) // 4:  # a few days come back on many lines
+        return text.replace_strict(distinct, _parse_dates(distinct, formats), return_dtype=pl.Date)
+    return _parse_dates(text, formats)
+
+
+def _parse_dates(text: pl.Series, formats: tuple[str, ...]) -> pl.Series:
     values = pl.Series(text.name, [None], dtype=pl.Date).new_from_index(0, len(text))
     for name in formats:
         values = values.fill_null(_dates(text, name))

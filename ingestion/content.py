@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-BLOCK = 1 << 20
+BLOCK = 2 << 20  # bytes read at once: a batch of lines
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -141,7 +141,7 @@ def examine(path: Path, encodings: Sequence[str] = ("utf-8", "iso-8859-15"), *, 
 
 
 def text_blocks(content: Content, *, errors: str = "strict") -> Iterator[str]:
-    """The text in pieces of about a megabyte, byte order mark removed, every line ending turned into a line feed."""
+    """The text in pieces of about BLOCK, byte order mark removed, every line ending turned into a line feed."""
     decoder = codecs.getincrementaldecoder(content.encoding)(errors=errors)
     held = ""
     with open_decompressed(content.path) as (stream, _):

@@ -17,6 +17,7 @@ from ingestion.records import Header, split_header
 
 Identity = Literal["luhn", "format"]
 
+_ROWS_PER_BATCH = 100_000
 DEFAULT_DATE_MIN, DEFAULT_DATE_MAX = date(1700, 1, 1), date(2100, 12, 31)
 _FAULTS = {
     "nombre_de_champs": "{expected} champs attendus, {detail} reçus",
@@ -188,9 +189,11 @@ class LineReader:
     _findings: list[_Finding] = field(default_factory=list)
 
     def type_records(self, frames: Iterator[pl.DataFrame]) -> Generator[Typed, None, None]:
-        """Typed batches in file order."""
+        """Typed batches in file order; a batch of a wide file is cut, since each of its lines gives many rows."""
+        size = max(1, _ROWS_PER_BATCH // max(1, len(self.layout.months)))
         for frame in frames:
-            yield self._type(frame)
+            for part in frame.iter_slices(size):
+                yield self._type(part)
 
     def _type(self, frame: pl.DataFrame) -> Typed:
         self._findings = []
@@ -303,24 +306,35 @@ class LineReader:
             yield "valeur_permise", f"{' ou '.join(column.allowed)} attendu", ~typed.is_in(list(column.allowed))
 
     def _identity(self, column: Column, header: str, text: pl.Series) -> None:
+        # An establishment comes back on many lines: its number is checked once.
+        distinct = text.unique()
+        for kind, rule, expected, wrong in self._identity_checks(column, distinct):
+            if wrong.any():
+                values = distinct.filter(wrong.fill_null(False))
+                self._find(header, rule, expected, text.is_in(values.implode()), text, kind)
+
+    def _identity_checks(self, column: Column, text: pl.Series) -> Iterator[tuple[str, str, str, pl.Series]]:
+        """(kind, rule, what was expected, where it is wrong), in the order in which they count."""
         length = 9 if column.type == "siren" else 14
         shaped = identity.well_formed(text, length)
         if column.type == "siret" and not shaped.all():
-            provisional = identity.provisional_siret(text)
-            self._find(
-                header, "siret_provisoire", _OUT_OF_SCOPE["siret_provisoire"], provisional, text, "hors_perimetre"
+            yield (
+                "hors_perimetre",
+                "siret_provisoire",
+                _OUT_OF_SCOPE["siret_provisoire"],
+                identity.provisional_siret(text),
             )
-        self._find(header, cells.RULES[column.type], cells.EXPECTED[column.type], ~shaped, text)
+        yield "rejet", cells.RULES[column.type], cells.EXPECTED[column.type], ~shaped
         if self.identity == "format":
             return
         if column.type == "siret":
             pseudo = shaped & identity.pseudo_siret(text)
-            self._find(header, "pseudo_siret", _OUT_OF_SCOPE["pseudo_siret"], pseudo, text, "hors_perimetre")
+            yield "hors_perimetre", "pseudo_siret", _OUT_OF_SCOPE["pseudo_siret"], pseudo
         null_siren = shaped & text.str.starts_with("000000000")
-        self._find(header, "identifiant_nul", f"{column.type.upper()} d'une entreprise attendu", null_siren, text)
+        yield "rejet", "identifiant_nul", f"{column.type.upper()} d'une entreprise attendu", null_siren
         digits = text if shaped.all() else text.set(~shaped.fill_null(True), None)
         valid = identity.valid_siren(digits) if length == 9 else identity.valid_siret(digits)
-        self._find(header, "cle_luhn", f"{column.type.upper()} de clé juste attendu", ~valid, text)
+        yield "rejet", "cle_luhn", f"{column.type.upper()} de clé juste attendu", ~valid
 
     def _unpivot(self, frame: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         """One row per month that holds a value; months found by header, zero kept, empty skipped."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-import adbc_driver_postgresql.dbapi as adbc
 import polars as pl
 import psycopg
 from psycopg import sql
@@ -60,6 +59,8 @@ def read_known(url: str, role: str | None, contract: Contract) -> KnownRows | No
     Call it under the lock of the source and before this session locks the raw table: nobody else writes it, and nobody
     who waits for the table can be waiting for us. None when the hashes cannot tell the rows apart.
     """
+    import adbc_driver_postgresql.dbapi as adbc  # slow to import, of no use to a first delivery
+
     columns = sql.SQL(", ").join(
         sql.SQL("{0}::text as {0}" if c.sql_type.startswith("numeric") else "{0}").format(sql.Identifier(c.name))
         for c in contract.columns

@@ -19,6 +19,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 import sklearn
 import skops.io
 
+from models_ml.calibrate import CalibrationParams
 from models_ml.features import Feature, feature_hash, load_features
 from models_ml.hazard import HazardModel, HazardParams
 from models_ml.train import TrainedModel, TrainParams
@@ -102,6 +103,9 @@ def _metadata(trained: TrainedModel) -> str:
         "data_hash": trained.data_hash,
         "base": trained.model.base,
         "centre": trained.model.centre.tolist(),
+        "slopes": trained.model.slopes.tolist(),
+        "shifts": trained.model.shifts.tolist(),
+        "calibration": trained.calibration,
         "scikit_learn": sklearn.__version__,
     }
     return json.dumps(record, ensure_ascii=False, sort_keys=True)
@@ -159,11 +163,14 @@ def load(path: Path, sha256: str, *, features: Sequence[Feature] | None = None) 
 def _rebuild(estimator: Any, record: dict[str, Any]) -> TrainedModel:
     hazard = record["params"].pop("hazard")
     hazard["horizons"] = tuple(hazard["horizons"])
-    params = TrainParams(hazard=HazardParams(**hazard), **record["params"])
+    calibration = CalibrationParams(**record["params"].pop("calibration"))
+    params = TrainParams(hazard=HazardParams(**hazard), calibration=calibration, **record["params"])
     features = tuple(Feature.model_validate(line) for line in record["features"])
     names = [feature.name for feature in features]
     return TrainedModel(
-        model=HazardModel(estimator, names, params.hazard, base=record["base"], centre=record["centre"]),
+        model=HazardModel(
+            estimator, names, params.hazard, **{name: record[name] for name in ("base", "centre", "slopes", "shifts")}
+        ),
         as_of=date.fromisoformat(record["as_of"]),
         features=features,
         params=params,
@@ -176,6 +183,7 @@ def _rebuild(estimator: Any, record: dict[str, Any]) -> TrainedModel:
                 "thresholds",
                 "trained_on",
                 "validation",
+                "calibration",
                 "feature_hash",
                 "data_hash",
             )

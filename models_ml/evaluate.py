@@ -15,6 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from models_ml.calibrate import logistic_slope
+
 Vector = NDArray[np.float64]
 TOP_SHARES = (0.01, 0.05, 0.10)
 TOP_COUNTS = (20, 50)
@@ -65,30 +67,8 @@ def _ratio(top: float, bottom: float) -> float:
 
 def _slope(part: Slice, w: Vector) -> float:
     """Slope of the logistic regression of the outcome on the logit of p: 1 = neither too timid (> 1) nor too bold (< 1)."""
-    positives, total = float(np.sum(w * part.y)), float(np.sum(w))
     clipped = np.clip(part.p, 1e-9, 1 - 1e-9)
-    logit = np.log(clipped / (1 - clipped))
-    spread = float(logit.std())
-    if positives <= 0 or positives >= total or spread < 1e-9:
-        return float("nan")
-    x = (logit - logit.mean()) / spread
-    a, b, loss = float(np.log(positives / (total - positives))), 0.0, np.inf
-    for _ in range(30):
-        eta = a + b * x
-        before, loss = loss, float(np.sum(w * (np.logaddexp(0.0, eta) - part.y * eta)))
-        if before - loss < 1e-10 * total:
-            break
-        q = 1 / (1 + np.exp(-eta))
-        v, r = w * q * (1 - q), w * (part.y - q)
-        s0, s1, s2 = float(v.sum()), float((v * x).sum()), float((v * x * x).sum())
-        g0, g1, det = float(r.sum()), float((r * x).sum()), s0 * s2 - s1 * s1
-        if det <= 0:
-            return float("nan")
-        # A full Newton step may overshoot where bold probabilities are wrong: no move larger than 2.
-        da, db = (s2 * g0 - s1 * g1) / det, (s0 * g1 - s1 * g0) / det
-        shrink = min(1.0, 2.0 / max(abs(da), abs(db), 1e-12))
-        a, b = a + shrink * da, b + shrink * db
-    return b / spread
+    return logistic_slope(np.log(clipped / (1 - clipped)), part.y, w)[0]
 
 
 def _ece10(part: Slice, w: Vector) -> float:

@@ -2,6 +2,7 @@
 
 logit h_j(x) = g(j) + Σ_k f_k(x_k, j). Every tree may use one variable and the interval only, so the contribution of a variable is
 exact: the difference made by its value, whatever the others. PD at a horizon = 1 - Π(1 - h_j): monotone by construction.
+Calibration (`calibrate`) is a shift and a slope of each interval's log-odds, so both properties hold after it too.
 Missing values stay missing and have their own branch.
 
 Why f_k may change with the interval and why no other interaction: on the American panel, fitted by 2014 and tested on 2015-18 at 12
@@ -23,6 +24,8 @@ from models_ml.features import Feature
 Matrix = NDArray[np.float64]
 _CHUNK_ROWS = 200_000
 _PROBE_ROWS = 60_000
+# Values are cut at 63 quantiles: the same AUC as 255 on the simulated region, with a tenth less time.
+_BINS = 63
 
 
 def _groups(sizes: Sequence[int], limit: int) -> list[list[int]]:
@@ -47,7 +50,7 @@ class HazardParams:
     horizons: tuple[int, ...] = (12, 18, 24)
     main_horizon: int = 18
     learning_rate: float = 0.1
-    iterations: int = 150
+    iterations: int = 100
     leaves: int = 6
     min_samples_leaf: int = 100
     l2: float = 5.0
@@ -86,6 +89,7 @@ def new_estimator(features: Sequence[Feature], params: HazardParams, seed: int) 
         min_samples_leaf=params.min_samples_leaf,
         l2_regularization=params.l2,
         early_stopping=False,
+        max_bins=_BINS,
         monotonic_cst=[*(feature.monotone for feature in features), 0],
         interaction_cst=pairs if params.additive else None,
         random_state=seed,
@@ -103,11 +107,18 @@ class HazardModel:
         *,
         base: float = 0.0,
         centre: Sequence[float] | None = None,
+        slopes: Sequence[float] | None = None,
+        shifts: Sequence[float] | None = None,
     ) -> None:
-        """`base` and `centre`: mean logit and mean raw contribution of the reference population, see `centred_on`."""
+        """`base` and `centre`: mean logit and mean raw contribution of the reference population, see `centred_on`.
+
+        `slopes` (positive) and `shifts`, one per interval: log-odds used = shift + slope · log-odds of the estimator.
+        """
         self.estimator, self.names, self.params = estimator, tuple(names), params
         self.base = float(base)
         self.centre: Matrix = np.zeros(len(self.names)) if centre is None else np.asarray(centre, dtype=np.float64)
+        self.slopes: Matrix = np.ones(params.intervals) if slopes is None else np.asarray(slopes, dtype=np.float64)
+        self.shifts: Matrix = np.zeros(params.intervals) if shifts is None else np.asarray(shifts, dtype=np.float64)
 
     @property
     def main_intervals(self) -> int:
@@ -115,7 +126,7 @@ class HazardModel:
         return self.params.main_horizon // self.params.interval_months
 
     def interval_logits(self, values: Matrix, intervals: int | None = None) -> Matrix:
-        """Log-odds of the hazard, shape (rows, intervals), of a (rows, features) matrix."""
+        """Calibrated log-odds of the hazard, shape (rows, intervals), of a (rows, features) matrix."""
         count = intervals or self.params.intervals
         out = np.empty((len(values), count))
         step = max(_CHUNK_ROWS // count, 1)
@@ -123,7 +134,7 @@ class HazardModel:
             part = values[start : start + step]
             stacked = np.column_stack([np.repeat(part, count, axis=0), np.tile(np.arange(1.0, count + 1), len(part))])
             out[start : start + step] = self.estimator.decision_function(stacked).reshape(len(part), count)
-        return out
+        return self.shifts[:count] + self.slopes[:count] * out
 
     def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
         """entity, period, p<horizon>…, logit, in the order of `frame`; p12 <= p18 <= p24 for every row.
@@ -185,5 +196,24 @@ class HazardModel:
         effects, origin = self.raw_contributions(feature_matrix(frame, self.names))
         centre = effects.mean(axis=0)
         return HazardModel(
-            self.estimator, self.names, self.params, base=origin + float(centre.sum()), centre=centre.tolist()
+            self.estimator,
+            self.names,
+            self.params,
+            base=origin + float(centre.sum()),
+            centre=centre.tolist(),
+            slopes=self.slopes.tolist(),
+            shifts=self.shifts.tolist(),
+        )
+
+    def calibrated(self, slopes: Sequence[float], shifts: Sequence[float]) -> HazardModel:
+        """Same trees, these slopes and shifts applied to the log-odds that the model gives now. To do before `centred_on`."""
+        if len(slopes) != self.params.intervals or len(shifts) != self.params.intervals or min(slopes) <= 0:
+            raise ValueError("one positive slope and one shift per interval")
+        slope, shift = np.asarray(slopes), np.asarray(shifts)
+        return HazardModel(
+            self.estimator,
+            self.names,
+            self.params,
+            slopes=(slope * self.slopes).tolist(),
+            shifts=(shift + slope * self.shifts).tolist(),
         )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from models_ml.calibrate import CalibrationParams, Level, interval_slopes, recent_level, sigmoid
 from models_ml.evaluate import best_thresholds, evaluate
 from models_ml.features import Feature, feature_hash
 from models_ml.hazard import HazardModel, HazardParams, feature_matrix, new_estimator
@@ -39,9 +40,10 @@ class TrainParams:
     """
 
     hazard: HazardParams = field(default_factory=HazardParams)
+    calibration: CalibrationParams = field(default_factory=CalibrationParams)
     lag_months: int = 1
     exits: str = "censored"
-    max_rows: int = 120_000
+    max_rows: int = 40_000
     reference_periods: int = 12
     reference_rows: int = 2_000
     min_events: int = 30
@@ -56,6 +58,7 @@ class TrainedModel:
 
     `metrics`: output of `evaluate` on the validation slice (by the validation model, not by the final one), empty without
     validation. `thresholds`: {"f1", "f2"} on the main horizon's probability, None without validation.
+    `calibration`: what the correction was made of, JSON-ready (see `_calibrated`).
     """
 
     model: HazardModel
@@ -68,6 +71,7 @@ class TrainedModel:
     thresholds: dict[str, float] | None
     trained_on: dict[str, Any]
     validation: dict[str, Any]
+    calibration: dict[str, Any]
     feature_hash: str
     data_hash: str
 
@@ -106,10 +110,49 @@ def _person_periods(panel: pl.DataFrame, as_of: date, features: Sequence[Feature
 
 
 def _fit(table: pl.DataFrame, features: Sequence[Feature], params: TrainParams, seed: int) -> HazardModel:
+    """Trees on the person-periods, then the slope of each interval on the same rows (see `calibrate`)."""
     names = [feature.name for feature in features]
     values = np.column_stack([feature_matrix(table, names), table.get_column("interval").cast(pl.Float64).to_numpy()])
-    estimator = new_estimator(features, params.hazard, seed).fit(values, table.get_column("event").to_numpy())
-    return HazardModel(estimator, names, params.hazard)
+    event = table.get_column("event").to_numpy()
+    estimator = new_estimator(features, params.hazard, seed).fit(values, event)
+    slopes, shifts = interval_slopes(
+        estimator.decision_function(values),
+        values[:, -1],
+        event,
+        table.get_column("entity"),
+        params.hazard.intervals,
+        params.calibration,
+    )
+    return HazardModel(estimator, names, params.hazard).calibrated(slopes, shifts)
+
+
+def _recent(panel: pl.DataFrame, as_of: date, params: TrainParams) -> tuple[pl.DataFrame, float]:
+    """Latest closed person-periods that do not overlap, as known at `as_of`, and their length relative to an interval.
+
+    In a monthly panel a row is exposed to the following month only: each failure counts once, and failures of last month count.
+    """
+    indices = panel.get_column("period").unique().sort()
+    gaps = (indices.dt.year().cast(pl.Int32) * 12 + indices.dt.month()).diff().drop_nulls()
+    step = min(int(gaps.min() or 1), params.hazard.interval_months) if len(gaps) else 1  # type: ignore[call-overload]
+    since = months_before(as_of, params.calibration.level_months + params.lag_months + step - 1)
+    table = build_person_periods(
+        panel.filter(pl.col("period") >= since.replace(day=1)),
+        as_of,
+        interval_months=step,
+        intervals=1,
+        lag_months=params.lag_months,
+        exits=params.exits,
+    )
+    return table, step / params.hazard.interval_months
+
+
+def _at_level(model: HazardModel, panel: pl.DataFrame, as_of: date, params: TrainParams) -> tuple[HazardModel, Level]:
+    """The model with the level of the last closed months before `as_of` on the odds of all its intervals."""
+    table, share = _recent(panel, as_of, params)
+    logits = model.interval_logits(feature_matrix(table, model.names), 1)[:, 0]
+    level = recent_level(table, sigmoid(logits), share, params.calibration)
+    count = params.hazard.intervals
+    return model.calibrated([1.0] * count, [float(np.log(level.ratio))] * count), level
 
 
 def _reference(table: pl.DataFrame, params: TrainParams) -> pl.DataFrame:
@@ -131,7 +174,10 @@ def _validate(
     hazard = params.hazard
     embargo = max(hazard.horizons) + params.lag_months
     past = months_before(as_of, embargo)
-    model = _fit(_person_periods(panel, past, features, params), features, params, seed)
+    known = panel.filter(pl.col("period") <= past)
+    model, level = _at_level(
+        _fit(_person_periods(known, past, features, params), features, params, seed), known, past, params
+    )
     later = panel.filter(pl.col("period") >= past.replace(day=1))
     outcomes = label_outcomes(
         later, as_of, sorted({*hazard.horizons, hazard.main_horizon}), lag_months=params.lag_months
@@ -156,7 +202,7 @@ def _validate(
         bootstrap=params.bootstrap,
         seed=seed,
     )
-    return metrics, thresholds, {"connu_au": past.isoformat(), "embargo_mois": embargo}
+    return metrics, thresholds, {"connu_au": past.isoformat(), "embargo_mois": embargo, "niveau": asdict(level)}
 
 
 def _data_hash(table: pl.DataFrame, names: Sequence[str]) -> str:
@@ -189,11 +235,12 @@ def train(
     panel = panel.filter(pl.col("period") <= as_of).sort("entity", "period")
     table = _person_periods(panel, as_of, features, params)
     metrics, thresholds, validated = _validate(panel, as_of, features, params, seed) if validation else ({}, None, {})
-    model = _fit(table, features, params, seed)
+    model, level = _at_level(_fit(table, features, params, seed), panel, as_of, params)
     if params.hazard.additive:
         model = model.centred_on(_reference(table, params))
     hashes = feature_hash(features), _data_hash(table, model.names)
-    identity = json.dumps([*hashes, asdict(params), seed, validation], sort_keys=True)
+    calibration = {"pentes": model.slopes.tolist(), "decalages": model.shifts.tolist(), "niveau": asdict(level)}
+    identity = json.dumps([*hashes, asdict(params), seed, validation, calibration["niveau"]], sort_keys=True)
     return TrainedModel(
         model=model,
         model_id=f"hazard-{as_of:%Y-%m}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}",
@@ -214,6 +261,7 @@ def train(
             "entreprises_defaillantes": table.filter(pl.col("event") == 1).get_column("entity").n_unique(),
         },
         validation=validated,
+        calibration=calibration,
         feature_hash=hashes[0],
         data_hash=hashes[1],
     )

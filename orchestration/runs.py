@@ -34,6 +34,7 @@ PID_TAG = "vigie/pid"
 REFUSALS = frozenset({"DagsterAssetCheckFailedError", "NotEnoughHistory", "PublicationRefused", "NothingToScore"})
 #: Months of feature history that the first run of an instance builds: lags need 24, the model needs outcomes.
 HISTORY_DEPTH = 120
+_LAST_LISTED = "select max(month) from publication.month where status = 'published'"
 
 
 @dataclass(frozen=True)
@@ -93,15 +94,18 @@ def run_month(instance: Instance, month: date, *, progress: Progress | None = No
     be compared with. A month whose past is there costs one month.
     """
     reap()
-    if _past(instance, month):
+    last_listed = _scalar(instance, _LAST_LISTED)
+    if last_listed is None or last_listed < shift(month, -1):
         # The past is built from what has arrived, so what has arrived comes in first.
         outcome = run_job("ingestion", month, month, progress=progress)
         if not outcome.success:
             return outcome
         for job, first, last in _past(instance, month):
             outcome = run_job(job, first, last, progress=progress)
-            # Without a past list the month still stands on its own; without features or data it does not.
-            if not outcome.success and job != "historique":
+            if job == "historique" and not outcome.success and first < last:
+                # Too little was known in the oldest months: the month before is enough to tell what is new.
+                run_job(job, last, last, progress=progress)
+            elif job != "historique" and not outcome.success:
                 return outcome
     return run_job("mensuel", month, month, progress=progress)
 
@@ -134,7 +138,7 @@ def _past(instance: Instance, month: date) -> list[tuple[str, date, date]]:
     if last_built is None or last_built < before:
         start = shift(last_built, 1) if last_built else _first_month(instance, month)
         jobs.append(("features", start, before))
-    last_listed = _scalar(instance, "select max(month) from publication.month where status = 'published'")
+    last_listed = _scalar(instance, _LAST_LISTED)
     if instance.settings.history_months and (last_listed is None or last_listed < before):
         start = shift(last_listed, 1) if last_listed else shift(month, -instance.settings.history_months)
         jobs.append(("historique", max(start, first_built or _first_month(instance, month)), before))

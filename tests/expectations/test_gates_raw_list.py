@@ -9,6 +9,8 @@ import pytest
 
 from expectations.contract import Column, Contract, Knowledge
 from expectations.gates import GateResult, gate_list, gate_raw
+from expectations.list_suite import list_suites
+from expectations.raw_suite import SAMPLE_PAGES, raw_suites
 
 CONTRACT = Contract(
     name="essai__debit",
@@ -70,6 +72,9 @@ insert into ingest.rejected_row select d, 200 + g, 'rejet', 'date' from generate
 LIST = """
 create schema publication;
 create schema marts;
+create schema ml;
+create table ml.run_month as select cast(m as date) as month, 'modele-a' as model_id
+from generate_series(date '2025-01-01', date '2025-05-01', interval '1 month') as m;
 create table marts.mart_company_month as
 select lpad(cast(g as text), 9, '0') as siren, cast(m as date) as month, g <= 990 as a_risque, g > 990 as en_procedure
 from generate_series(1, 1000) as g
@@ -99,9 +104,10 @@ select 2, d.month, d.siren, d.departement, d.region, d.p12, d.p18, d.p24, d.aler
     d.est_premiere_alerte, d.est_aggravation, d.est_retour, d.est_nouvelle_detection, d.motif_nouveaute,
     d.premiere_alerte_le, d.nb_alertes_4_listes
 from publication.detection as d where d.month = '2025-04-01';
-create table publication.month (publication_id bigint, month date, status text);
+create table publication.month (publication_id bigint, month date, status text, model_id text);
 insert into publication.month
-select distinct publication_id, month, case when publication_id = 1 and month = '2025-04-01' then 'replaced' else 'published' end
+select distinct publication_id, month,
+    case when publication_id = 1 and month = '2025-04-01' then 'replaced' else 'published' end, 'modele-a'
 from publication.detection;
 delete from publication.candidate_detection where month < '2025-05-01';
 alter table publication.candidate_detection
@@ -477,3 +483,145 @@ def test_a_faulty_list_is_stopped(list_url: str, fault: str) -> None:
 def test_a_month_asked_for_and_not_built_is_stopped(list_url: str) -> None:
     """A range of months of which one was not built must not be published with a hole."""
     assert_closed(gate_list(list_url, date(2025, 4, 1), MAY), "chaque mois demandé", "2025-04")
+
+
+# A model of the month that is not that of the month before, with twice and a half as many alerts: 75 published until April.
+OTHER_MODEL = """
+update ml.run_month set model_id = 'modele-b' where month = '2025-05-01';
+delete from publication.detection where cast(siren as integer) % 5 not in (0, 1)
+"""
+
+
+def test_a_volume_moved_by_a_new_model_is_told_and_does_not_close_the_gate(list_url: str) -> None:
+    """The yearly model doubled the alerts for a good reason, and its first list was refused."""
+    mutate(list_url, OTHER_MODEL)
+    result = gate_list(list_url, MAY, MAY)
+    assert result.passed, result.summary_fr()
+    assert [(failure.column, failure.severity) for failure in result.failures] == [("alertes_modele", "warning")]
+    assert "le modèle a changé ce mois-ci" in result.summary_fr()
+    assert "Observé : 150 (2025-05)" in result.summary_fr()
+
+
+def test_the_same_volume_with_the_same_model_is_refused(list_url: str) -> None:
+    """Only the change of model is an excuse, and a model which is not known is not another one."""
+    mutate(list_url, OTHER_MODEL)
+    mutate(list_url, "update ml.run_month set model_id = 'modele-a'")
+    assert_closed(gate_list(list_url, MAY, MAY), "médiane des 12 dernières listes", "Observé : 150")
+    mutate(list_url, "delete from ml.run_month")
+    assert_closed(gate_list(list_url, MAY, MAY), "médiane des 12 dernières listes", "Observé : 150")
+
+
+def test_the_second_list_of_a_model_is_compared_with_its_first(list_url: str) -> None:
+    """The lists of the model before would refuse each month of the new one for half a year."""
+    mutate(list_url, OTHER_MODEL)
+    mutate(
+        list_url,
+        """update ml.run_month set model_id = 'modele-b' where month >= '2025-04-01';
+        update publication.month set model_id = 'modele-b' where month >= '2025-04-01';
+        insert into publication.detection select 2, date '2025-04-01', lpad(cast(g as text), 9, '0'), '21', '27', 0.1, 0.2,
+        0.3, 'Alerte seuil F2', 'Alerte seuil F2', false, false, false, false, 'deja_en_alerte', date '2025-01-01', 1
+        from generate_series(500, 580) as g""",
+    )
+    result = gate_list(list_url, MAY, MAY)
+    assert result.passed, result.summary_fr()
+    assert result.failures == ()
+    mutate(
+        list_url,
+        """insert into publication.detection select 2, date '2025-04-01', lpad(cast(g as text), 9, '0'), '21', '27', 0.1,
+        0.2, 0.3, 'Alerte seuil F2', 'Alerte seuil F2', false, false, false, false, 'deja_en_alerte', date '2025-01-01', 1
+        from generate_series(600, 800) as g""",
+    )
+    assert_closed(gate_list(list_url, MAY, MAY), "médiane des 12 dernières listes", "Observé : 150")
+
+
+@pytest.mark.parametrize("past", ["same model", "other model", "no past"])
+def test_a_list_of_more_than_a_quarter_of_the_companies_is_refused_always(list_url: str, past: str) -> None:
+    """A new model or a first month excuse a volume; they do not excuse a list that nobody can follow."""
+    if past == "other model":
+        mutate(list_url, OTHER_MODEL)
+    if past == "no past":
+        mutate(list_url, "delete from publication.detection; delete from publication.month")
+    mutate(list_url, LIST_FAULTS["alerts three times as many"][0])
+    assert_closed(
+        gate_list(list_url, MAY, MAY),
+        "une part des entreprises suivies",
+        "450 (2025-05, sur 990 suivies)",
+        "au plus 247",
+    )
+
+
+@pytest.mark.parametrize("past", ["other model", "no past"])
+def test_more_new_detections_than_one_company_in_twenty_are_refused_always(list_url: str, past: str) -> None:
+    """Everyone new on the day of a new model is what promise 8 forbids."""
+    if past == "other model":
+        mutate(list_url, OTHER_MODEL)
+    else:
+        mutate(list_url, "delete from publication.detection; delete from publication.month")
+    mutate(list_url, LIST_FAULTS["everyone new"][0])
+    assert_closed(gate_list(list_url, MAY, MAY), "doivent rester rares", "150 (2025-05, sur 990 suivies)", "au plus 49")
+
+
+def test_a_key_open_twice_is_found_with_or_without_an_index_that_does_not_forbid_it(raw_url: str) -> None:
+    """The unique index of the loader makes the count needless; another index does not."""
+    with psycopg.connect(raw_url) as connection:
+        connection.execute("create unique index on raw.essai__debit (compte) where _known_to = 'infinity'")
+    assert gate_raw(raw_url, CONTRACT, [3]).passed
+    with psycopg.connect(raw_url) as connection:
+        connection.execute("drop index raw.essai__debit_compte_idx")
+        connection.execute("create unique index on raw.essai__debit (compte) where _known_to < '2000-01-01'")
+        connection.execute("create unique index on raw.essai__debit (compte, _line) where _known_to = 'infinity'")
+    mutate(raw_url, "update raw.essai__debit set compte = 'C200' where _delivery_id = 3 and _line = 42")
+    assert_closed(gate_raw(raw_url, CONTRACT, [3]), "une seule version ouverte par clé")
+
+
+def test_the_scale_is_seen_next_to_a_long_past_of_which_a_sample_is_read(raw_url: str) -> None:
+    """A delivery of forty rows must not cost a reading of all that came before, nor lose the check."""
+    mutate(
+        raw_url,
+        """insert into raw.essai__debit select 'D' || g, '000000001', 100 + g % 900, 'A', repeat('x', 200), 'X',
+        date '2025-01-01', 1, g + 1, date '2025-01-12', date '2025-02-20' from generate_series(201, 30000) as g;
+        update ingest.delivery set lines = 29999, loaded = 29999, rows_opened = 29999 where delivery_id = 1;
+        update ingest.delivery set lines = 29999, unchanged = 29955 where delivery_id > 1""",
+    )
+    with psycopg.connect(raw_url) as connection:
+        pages = connection.execute("select pg_relation_size('raw.essai__debit') / 8192").fetchone()
+    assert pages
+    assert pages[0] > 2 * SAMPLE_PAGES
+    assert gate_raw(raw_url, CONTRACT, [3]).passed
+    mutate(raw_url, "update raw.essai__debit set part_eur = part_eur * 100 where _delivery_id = 3")
+    assert_closed(gate_raw(raw_url, CONTRACT, [3]), "échelle des livraisons précédentes", "part_eur")
+
+
+def test_values_of_a_contract_are_compared_as_they_are_written(raw_url: str) -> None:
+    """A colon, a percent, a brace, a quote or a backslash mean something to one of the layers on the way to the server."""
+    odd = ("A", "B", "10:30 :nom", "50 % %s", "{batch} {0}", "l'été", "a\\b \\:c", "$HOME ${X}", "🙂")
+    columns = tuple(c.model_copy(update={"allowed": odd}) if c.name == "etat" else c for c in CONTRACT.columns)
+    contract = CONTRACT.model_copy(update={"columns": columns})
+    with psycopg.connect(raw_url) as connection:
+        for line, value in enumerate(odd, start=42):
+            connection.execute(
+                "update raw.essai__debit set etat = %s where _line = %s and _delivery_id = 3", [value, line]
+            )
+    assert gate_raw(raw_url, contract, [3]).passed
+    mutate(raw_url, "update raw.essai__debit set etat = '50 %' where _delivery_id = 3 and _line = 45")
+    assert_closed(gate_raw(raw_url, contract, [3]), "etat 50 %]")
+
+
+def test_a_fault_of_many_rows_is_counted_and_shown_by_a_few(raw_url: str) -> None:
+    """Forty bad rows: forty told, five shown."""
+    mutate(raw_url, "update raw.essai__debit set etat = 'Z' where _delivery_id = 3")
+    (failure,) = gate_raw(raw_url, CONTRACT, [3]).failures
+    assert failure.observed.startswith("40 lignes en défaut sur 40, par exemple [delivery_id 3, line 42, etat Z], ")
+    assert failure.observed.count("etat Z") == 5
+    assert failure.expected == "parmi A, B"
+
+
+def test_every_measure_has_its_check_and_every_rule_its_measure(raw_url: str, list_url: str) -> None:
+    """A measure under a name that no check reads would never be looked at."""
+    for url, suites in ((raw_url, raw_suites(CONTRACT, [2, 3])), (list_url, list_suites(date(2025, 4, 1), MAY))):
+        for suite in suites:
+            with psycopg.connect(url) as connection:
+                rows = connection.execute(f"select distinct controle from ({suite.query}) as lot")
+                measures = {name for (name,) in rows}
+            assert measures <= {check.name for check in suite.checks}
+            assert {check.name for check in suite.checks if check.faulty} <= measures

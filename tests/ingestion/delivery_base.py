@@ -45,6 +45,10 @@ class Base:
         with psycopg.connect(self.url) as connection:
             return connection.execute(sql, parameters).fetchall()  # type: ignore[arg-type]
 
+    def execute(self, sql: str) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(sql)  # type: ignore[arg-type]
+
     def open_rows(self, source: str, columns: str, order: str | None = None) -> list[tuple[Any, ...]]:
         return self.query(
             f"select {columns} from raw.{source} where _known_to = 'infinity' order by {order or '_delivery_id, _line'}"

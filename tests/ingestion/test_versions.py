@@ -17,6 +17,13 @@ from ingestion import load as load_module
 JAN, FEB, MAR = date(2026, 1, 15), date(2026, 2, 15), date(2026, 3, 15)
 
 
+@pytest.fixture(params=[0, 10**9], ids=["compared here", "compared on the server"], autouse=True)
+def known_rows_min(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small tables are compared on the server, large ones here: every rule must hold on both roads."""
+    monkeypatch.setattr(ingest_module, "_KNOWN_ROWS_MIN", request.param)
+    monkeypatch.setattr(ingest_module, "_BYTES_PER_KNOWN_ROW", 0)
+
+
 def dump(base: Base) -> list[tuple[Any, ...]]:
     # As text: Python has no date for 'infinity'.
     return base.query("select d::text from raw.urssaf__debit d order by _delivery_id, _line, _known_from")
