@@ -103,8 +103,7 @@ def _metadata(trained: TrainedModel) -> str:
         "data_hash": trained.data_hash,
         "base": trained.model.base,
         "centre": trained.model.centre.tolist(),
-        "slopes": trained.model.slopes.tolist(),
-        "shifts": trained.model.shifts.tolist(),
+        "shift": trained.model.shift,
         "calibration": trained.calibration,
         "scikit_learn": sklearn.__version__,
     }
@@ -169,7 +168,7 @@ def _rebuild(estimator: Any, record: dict[str, Any]) -> TrainedModel:
     names = [feature.name for feature in features]
     return TrainedModel(
         model=HazardModel(
-            estimator, names, params.hazard, **{name: record[name] for name in ("base", "centre", "slopes", "shifts")}
+            estimator, names, params.hazard, **{name: record[name] for name in ("base", "centre", "shift")}
         ),
         as_of=date.fromisoformat(record["as_of"]),
         features=features,

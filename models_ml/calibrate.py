@@ -1,15 +1,20 @@
-"""Level and spread of a fitted hazard, corrected with the past only: a slope for each interval, then one level for all of them.
+"""Level of a fitted hazard, corrected with the past only, and the calibration slope that judges its spread.
 
-Slope. Boosting is stopped early, so every effect is learned only in part and probabilities are too timid. The slope of the events
-on the model's own log-odds undoes it, interval by interval: near intervals need more of it than far ones.
-Level. Failures follow cycles that the variables do not carry. The events of the last closed months, against those expected of the
-same companies, say where the level stands; nothing after `as_of` enters.
-Both are drawn towards 1 (no correction) by their sampling error: a small territory keeps the level of its whole past.
+Failures follow cycles that the variables do not carry. The failures of the last closed months, against those expected of the same
+companies, say where the level stands; nothing that was not known at `as_of` enters. The deviation is drawn towards 1 by its
+sampling error (a small territory keeps the level of its whole past), then by its persistence: the months served are one to two
+years away, and a cycle has turned in part by then.
+
+Why half: with the yearly failures published for France in 2016-2024 and a model that knows the mean of the past, log(O/E) two years on
+is off by at most 0.34 without correction, 0.55 with the whole of it (after the trough of 2021) and 0.33 with half of it, the crisis
+of 2020 apart, which nothing known before could announce.
+
+No slope is corrected: on four validation slices of the simulated region it is 1.04 at 12 months and 1.00 at 18 as fitted, and 0.93 and
+0.91 after a slope estimated on the training rows, which knows their events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,20 +22,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
-_SLOPE_BOUNDS = (0.5, 2.5)
 
 
 @dataclass(frozen=True)
 class CalibrationParams:
-    """Fixed beforehand. The two priors say how far from 1 a correction is expected to be before any event is seen.
+    """Fixed beforehand. `level_months`: closed months that give the level; 0 switches the correction off.
 
-    `level_months`: closed months that give the level. `level_spread`: usual deviation of the level of a year; 0.3 is that of the
-    yearly failures published for France in 2015-2024. `slope_spread`: the same for slopes. 0 switches a correction off.
+    `level_spread`: usual deviation of the level of a year, before any event is seen (0.3: published failures of 2015-2024).
+    `persistence`: power of the deviation that is kept for the months served, from 0 (none) to 1 (all).
     """
 
     level_months: int = 12
     level_spread: float = 0.3
-    slope_spread: float = 0.5
+    persistence: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -84,47 +88,10 @@ def logistic_slope(x: Vector, y: Vector, w: Vector | None = None) -> tuple[float
     return float("nan"), np.inf
 
 
-def same_mean_shift(logits: Vector, slope: float) -> float:
-    """The `a` such that the mean of sigmoid(a + slope · logits) is the mean of sigmoid(logits): a slope must not move the level."""
-    target = float(sigmoid(logits).sum())
-    a = float(logits.mean()) * (1 - slope)
-    for _ in range(50):
-        q = sigmoid(a + slope * logits)
-        step = (target - float(q.sum())) / max(float((q * (1 - q)).sum()), 1e-12)
-        a += float(np.clip(step, -2.0, 2.0))
-        if abs(step) < 1e-10:
-            break
-    return a
-
-
-def interval_slopes(
-    logits: Vector, interval: Vector, event: Vector, entity: pl.Series, count: int, params: CalibrationParams
-) -> tuple[list[float], list[float]]:
-    """(slopes, shifts) of the `count` intervals, from the training rows: calibrated = shift + slope · logit.
-
-    A failing company is several rows: the variance is multiplied by event rows per failing company. Normal-normal shrinkage to 1.
-    """
-    slopes, shifts = [], []
-    for j in range(1, count + 1):
-        rows = interval == j
-        x, y = logits[rows], event[rows]
-        slope, variance = logistic_slope(x, y)
-        failing = entity.filter(pl.Series(rows & (event == 1))).n_unique()
-        variance *= float(y.sum()) / max(failing, 1)
-        known = np.isfinite(variance) and params.slope_spread > 0
-        weight = params.slope_spread**2 / (params.slope_spread**2 + variance) if known else 0.0
-        slope = float(np.clip(1 + weight * (slope - 1), *_SLOPE_BOUNDS)) if known else 1.0
-        slopes.append(slope)
-        shifts.append(same_mean_shift(x, slope) if len(x) else 0.0)
-    return slopes, shifts
-
-
 def shrunk_level(observed: int, expected: float, params: CalibrationParams) -> float:
-    """Posterior mean of the ratio observed / expected: Poisson events, gamma prior of mean 1 and deviation `level_spread`."""
-    if not params.level_spread:
-        return 1.0
+    """Factor on the odds: posterior mean of observed / expected (Poisson events, gamma prior of mean 1), to the persistence."""
     strength = params.level_spread**-2
-    return (strength + observed) / (strength + expected)
+    return ((strength + observed) / (strength + expected)) ** params.persistence
 
 
 def recent_level(table: pl.DataFrame, hazard: Vector, share: float, params: CalibrationParams) -> Level:
@@ -136,5 +103,5 @@ def recent_level(table: pl.DataFrame, hazard: Vector, share: float, params: Cali
         return Level(1.0, 0, 0.0)
     observed = int(table.get_column("event").sum())
     expected = float(-np.expm1(share * np.log1p(-hazard)).sum())
-    periods: Sequence[object] = (table.get_column("period").min(), table.get_column("period").max())
-    return Level(shrunk_level(observed, expected, params), observed, expected, *map(str, periods))
+    first, last = table.select(first=pl.col("period").min(), last=pl.col("period").max()).row(0)
+    return Level(shrunk_level(observed, expected, params), observed, expected, str(first), str(last))

@@ -2,7 +2,7 @@
 
 logit h_j(x) = g(j) + Σ_k f_k(x_k, j). Every tree may use one variable and the interval only, so the contribution of a variable is
 exact: the difference made by its value, whatever the others. PD at a horizon = 1 - Π(1 - h_j): monotone by construction.
-Calibration (`calibrate`) is a shift and a slope of each interval's log-odds, so both properties hold after it too.
+The level (`calibrate`) is one shift of all log-odds: both properties hold after it too.
 Missing values stay missing and have their own branch.
 
 Why f_k may change with the interval and why no other interaction: on the American panel, fitted by 2014 and tested on 2015-18 at 12
@@ -50,7 +50,7 @@ class HazardParams:
     horizons: tuple[int, ...] = (12, 18, 24)
     main_horizon: int = 18
     learning_rate: float = 0.1
-    iterations: int = 100
+    iterations: int = 80
     leaves: int = 6
     min_samples_leaf: int = 100
     l2: float = 5.0
@@ -107,18 +107,16 @@ class HazardModel:
         *,
         base: float = 0.0,
         centre: Sequence[float] | None = None,
-        slopes: Sequence[float] | None = None,
-        shifts: Sequence[float] | None = None,
+        shift: float = 0.0,
     ) -> None:
         """`base` and `centre`: mean logit and mean raw contribution of the reference population, see `centred_on`.
 
-        `slopes` (positive) and `shifts`, one per interval: log-odds used = shift + slope · log-odds of the estimator.
+        `shift`: added to the estimator's log-odds in every interval (the level, see `calibrate`).
         """
         self.estimator, self.names, self.params = estimator, tuple(names), params
         self.base = float(base)
         self.centre: Matrix = np.zeros(len(self.names)) if centre is None else np.asarray(centre, dtype=np.float64)
-        self.slopes: Matrix = np.ones(params.intervals) if slopes is None else np.asarray(slopes, dtype=np.float64)
-        self.shifts: Matrix = np.zeros(params.intervals) if shifts is None else np.asarray(shifts, dtype=np.float64)
+        self.shift = float(shift)
 
     @property
     def main_intervals(self) -> int:
@@ -134,7 +132,7 @@ class HazardModel:
             part = values[start : start + step]
             stacked = np.column_stack([np.repeat(part, count, axis=0), np.tile(np.arange(1.0, count + 1), len(part))])
             out[start : start + step] = self.estimator.decision_function(stacked).reshape(len(part), count)
-        return self.shifts[:count] + self.slopes[:count] * out
+        return out + self.shift
 
     def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
         """entity, period, p<horizon>…, logit, in the order of `frame`; p12 <= p18 <= p24 for every row.
@@ -201,19 +199,16 @@ class HazardModel:
             self.params,
             base=origin + float(centre.sum()),
             centre=centre.tolist(),
-            slopes=self.slopes.tolist(),
-            shifts=self.shifts.tolist(),
+            shift=self.shift,
         )
 
-    def calibrated(self, slopes: Sequence[float], shifts: Sequence[float]) -> HazardModel:
-        """Same trees, these slopes and shifts applied to the log-odds that the model gives now. To do before `centred_on`."""
-        if len(slopes) != self.params.intervals or len(shifts) != self.params.intervals or min(slopes) <= 0:
-            raise ValueError("one positive slope and one shift per interval")
-        slope, shift = np.asarray(slopes), np.asarray(shifts)
+    def shifted(self, shift: float) -> HazardModel:
+        """Same trees and contributions, `shift` more on every log-odds: all of it goes to `base`."""
         return HazardModel(
             self.estimator,
             self.names,
             self.params,
-            slopes=(slope * self.slopes).tolist(),
-            shifts=(shift + slope * self.shifts).tolist(),
+            base=self.base + shift,
+            centre=self.centre.tolist(),
+            shift=self.shift + shift,
         )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models_ml.calibrate import CalibrationParams, Level, interval_slopes, recent_level, sigmoid
+from models_ml.calibrate import CalibrationParams, Level, recent_level, sigmoid
 from models_ml.evaluate import best_thresholds, evaluate
 from models_ml.features import Feature, feature_hash
 from models_ml.hazard import HazardModel, HazardParams, feature_matrix, new_estimator
@@ -58,7 +58,7 @@ class TrainedModel:
 
     `metrics`: output of `evaluate` on the validation slice (by the validation model, not by the final one), empty without
     validation. `thresholds`: {"f1", "f2"} on the main horizon's probability, None without validation.
-    `calibration`: what the correction was made of, JSON-ready (see `_calibrated`).
+    `calibration`: {"niveau": fields of `calibrate.Level`}, what the correction of level was made of.
     """
 
     model: HazardModel
@@ -110,20 +110,10 @@ def _person_periods(panel: pl.DataFrame, as_of: date, features: Sequence[Feature
 
 
 def _fit(table: pl.DataFrame, features: Sequence[Feature], params: TrainParams, seed: int) -> HazardModel:
-    """Trees on the person-periods, then the slope of each interval on the same rows (see `calibrate`)."""
     names = [feature.name for feature in features]
     values = np.column_stack([feature_matrix(table, names), table.get_column("interval").cast(pl.Float64).to_numpy()])
-    event = table.get_column("event").to_numpy()
-    estimator = new_estimator(features, params.hazard, seed).fit(values, event)
-    slopes, shifts = interval_slopes(
-        estimator.decision_function(values),
-        values[:, -1],
-        event,
-        table.get_column("entity"),
-        params.hazard.intervals,
-        params.calibration,
-    )
-    return HazardModel(estimator, names, params.hazard).calibrated(slopes, shifts)
+    estimator = new_estimator(features, params.hazard, seed).fit(values, table.get_column("event").to_numpy())
+    return HazardModel(estimator, names, params.hazard)
 
 
 def _recent(panel: pl.DataFrame, as_of: date, params: TrainParams) -> tuple[pl.DataFrame, float]:
@@ -148,11 +138,12 @@ def _recent(panel: pl.DataFrame, as_of: date, params: TrainParams) -> tuple[pl.D
 
 def _at_level(model: HazardModel, panel: pl.DataFrame, as_of: date, params: TrainParams) -> tuple[HazardModel, Level]:
     """The model with the level of the last closed months before `as_of` on the odds of all its intervals."""
+    if not params.calibration.level_months:
+        return model, Level(1.0, 0, 0.0)
     table, share = _recent(panel, as_of, params)
     logits = model.interval_logits(feature_matrix(table, model.names), 1)[:, 0]
     level = recent_level(table, sigmoid(logits), share, params.calibration)
-    count = params.hazard.intervals
-    return model.calibrated([1.0] * count, [float(np.log(level.ratio))] * count), level
+    return model.shifted(float(np.log(level.ratio))), level
 
 
 def _reference(table: pl.DataFrame, params: TrainParams) -> pl.DataFrame:
@@ -239,8 +230,7 @@ def train(
     if params.hazard.additive:
         model = model.centred_on(_reference(table, params))
     hashes = feature_hash(features), _data_hash(table, model.names)
-    calibration = {"pentes": model.slopes.tolist(), "decalages": model.shifts.tolist(), "niveau": asdict(level)}
-    identity = json.dumps([*hashes, asdict(params), seed, validation, calibration["niveau"]], sort_keys=True)
+    identity = json.dumps([*hashes, asdict(params), seed, validation, asdict(level)], sort_keys=True)
     return TrainedModel(
         model=model,
         model_id=f"hazard-{as_of:%Y-%m}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}",
@@ -261,7 +251,7 @@ def train(
             "entreprises_defaillantes": table.filter(pl.col("event") == 1).get_column("entity").n_unique(),
         },
         validation=validated,
-        calibration=calibration,
+        calibration={"niveau": asdict(level)},
         feature_hash=hashes[0],
         data_hash=hashes[1],
     )
