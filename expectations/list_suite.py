@@ -78,7 +78,7 @@ def _list_measure_checks() -> tuple[Check, ...]:
         measured("alertes_modele", f"{alerts} (le modèle a changé ce mois-ci)", "warning"),
         measured("alertes_part", "une liste d'alertes ne doit porter que sur une part des entreprises suivies"),
         measured("nouvelles", news),
-        measured("nouvelles_modele", f"{news} (le modèle a changé ce mois-ci)", "warning"),
+        measured("nouvelles_modele", f"{news} (le modèle a changé, ou peu de nouvelles : à regarder)", "warning"),
         measured("nouvelles_part", "les nouvelles détections doivent rester rares parmi les entreprises suivies"),
         measured("capacite", "les détections retenues ne doivent pas dépasser la capacité du territoire"),
         measured("retenue_nouvelle", "une détection retenue est une nouvelle détection"),
@@ -192,7 +192,9 @@ from compares as c
 cross join lateral (values
     (case when c.autre_modele then 'alertes_modele' else 'alertes' end, c.alertes,
         case when c.nb_du_modele >= 1 then c.alertes_modele else c.alertes_toutes end, {low}, {high}, true),
-    (case when c.autre_modele then 'nouvelles_modele' else 'nouvelles' end, c.nouvelles,
+    -- A quiet month is told; none at all where there are always some, or a flood, is refused.
+    (case when c.autre_modele or c.nouvelles > 0 and c.nouvelles < coalesce(c.nouvelles_modele, c.nouvelles_toutes)
+        then 'nouvelles_modele' else 'nouvelles' end, c.nouvelles,
         case when c.nb_du_modele >= 3 then c.nouvelles_modele else c.nouvelles_toutes end, {new_low}, {new_high},
         c.nb_listes >= 3)
 ) as v (controle, nombre, mediane, bas, haut, comparable)

@@ -162,7 +162,9 @@ def load(path: Path, sha256: str, *, features: Sequence[Feature] | None = None) 
 def _rebuild(estimator: Any, record: dict[str, Any]) -> TrainedModel:
     hazard = record["params"].pop("hazard")
     hazard["horizons"] = tuple(hazard["horizons"])
-    calibration = CalibrationParams(**record["params"].pop("calibration"))
+    # A model written before the correction of level has none.
+    calibration = CalibrationParams(**record["params"].pop("calibration", {"level_months": 0}))
+    record = {"shift": 0.0, "calibration": {}, **record}
     params = TrainParams(hazard=HazardParams(**hazard), calibration=calibration, **record["params"])
     features = tuple(Feature.model_validate(line) for line in record["features"])
     names = [feature.name for feature in features]

@@ -84,12 +84,16 @@ def _threshold_table(trained: TrainedModel, evaluation: Mapping[str, Any]) -> li
         return ["Aucun seuil : le modèle a été appris sans validation."]
     entry = evaluation.get(str(main), {})
     lines = [
-        f"Les seuils portent sur la probabilité à {main} mois. Ils sont choisis sur les mois de validation, donc sur le passé.",
+        f"Les seuils portent sur la probabilité à {main} mois. Ils sont choisis sur les mois de validation, donc sur le passé : "
+        "ils maximisent la mesure F attendue, calculée avec les probabilités ramenées au niveau de ces mois.",
         "",
         "| Alerte | Seuil | Précision | Rappel | Entreprises défaillantes vues | Avance médiane (mois) |",
         "|---|---|---|---|---|---|",
     ]
-    for name, label in (("f1", "Alerte seuil F1 (F0,5 maximal)"), ("f2", "Alerte seuil F2 (F2 maximal)")):
+    for name, label in (
+        ("f1", "Alerte seuil F1 (F0,5 attendue maximale)"),
+        ("f2", "Alerte seuil F2 (F2 attendue maximale)"),
+    ):
         seen = entry.get("entreprises_vues", {}).get(name, {})
         cells = [
             _number(trained.thresholds[name], 1, True),
@@ -132,6 +136,34 @@ def _method_section(trained: TrainedModel) -> list[str]:
         f"- Modèle additif : les contributions des variables s'ajoutent exactement (log-cote). {constrained} variables ont un sens imposé.",
         f"- Graine {trained.seed} ; empreinte des données `{trained.data_hash[:12]}`, des variables `{trained.feature_hash[:12]}`.",
     ]
+
+
+def _level_section(trained: TrainedModel) -> list[str]:
+    """What the correction of level did and from which failures; nothing when the model has none."""
+    level = trained.calibration.get("niveau") or {}
+    if not level.get("first"):
+        return []
+    params = trained.params.calibration
+    change = (level["ratio"] - 1) * 100
+    sense = "relevées" if change > 0 else "abaissées"
+    before = (trained.validation.get("niveau") or {}).get("ratio")
+    lines = [
+        "## Niveau",
+        "",
+        f"- De {_month(level['first'])} à {_month(level['last'])} (mois d'observation), {french_number(level['observed'])} entreprises ont "
+        f"défailli dans le mois suivant ; sans correction, le modèle en attendait {french_number(level['expected'], 1)}.",
+        f"- Les cotes de défaillance sont {sense} de {french_number(abs(change), 1)}{NARROW_SPACE}% pour toutes les entreprises et tous "
+        "les intervalles : le classement et les contributions n'en dépendent pas.",
+        "- L'écart est ramené vers 1 selon le nombre de défaillances (peu de défaillances, peu de correction), puis réduit à la puissance "
+        f"{french_number(params.persistence, 2)} : les mois notés viennent un à deux ans plus tard, et un cycle s'est en partie retourné.",
+        f"- Seules comptent les défaillances connues au {_day(trained.as_of)}. Un retournement plus rapide n'est pas anticipé.",
+    ]
+    if before is not None:
+        lines.append(
+            "- La validation applique la même règle à sa propre date : facteur "
+            f"{french_number(before, 2)} sur les cotes, estimé avant les mois évalués."
+        )
+    return [*lines, ""]
 
 
 def _limits_section(evaluation: Mapping[str, Any]) -> list[str]:
@@ -181,6 +213,7 @@ def render(trained: TrainedModel, evaluation: Mapping[str, Any] | None = None, *
         "",
         *_method_section(trained),
         "",
+        *_level_section(trained),
         "## Qualité",
         "",
     ]

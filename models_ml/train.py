@@ -76,8 +76,11 @@ class TrainedModel:
     data_hash: str
 
 
-def _stride(panel: pl.DataFrame, max_rows: int) -> int:
-    return next((stride for stride in (1, 5, 7) if panel.height <= stride * max_rows), 11)
+def _stride(panel: pl.DataFrame, max_rows: int, min_periods: int) -> int:
+    """Smallest stride that brings the panel under `max_rows`, among those that leave `min_periods` (a yearly panel is kept whole)."""
+    periods = panel.get_column("period").n_unique()
+    allowed = [stride for stride in (1, 5, 7, 11) if stride == 1 or -(-periods // stride) >= min_periods]
+    return next((stride for stride in allowed if panel.height <= stride * max_rows), allowed[-1])
 
 
 def _person_periods(panel: pl.DataFrame, as_of: date, features: Sequence[Feature], params: TrainParams) -> pl.DataFrame:
@@ -92,7 +95,7 @@ def _person_periods(panel: pl.DataFrame, as_of: date, features: Sequence[Feature
     ]
     usable = usable.select(*columns, *(feature.name for feature in features))
     table = build_person_periods(
-        thin_periods(usable, _stride(usable, params.max_rows)),
+        thin_periods(usable, _stride(usable, params.max_rows, params.min_periods)),
         as_of,
         interval_months=hazard.interval_months,
         intervals=hazard.intervals,

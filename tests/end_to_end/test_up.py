@@ -46,7 +46,8 @@ def test_the_ui_answers_the_sensor_works_and_nothing_is_left_running(embedded: N
         landing.mkdir(parents=True)
         fixture = Path(__file__).parent.parent / "fixtures" / "bodacc__annonce.csv"
         (landing / "bodacc_annonces_202602.csv").write_bytes(fixture.read_bytes())
-        wait_for(lambda: (home / "archive" / "2026-02-09" / "bodacc_annonces_202602.csv").exists(), 300)
+        taken = home / "archive" / "2026-02-09" / "bodacc_annonces_202602.csv"
+        wait_for(taken.exists, 300)
         family = [up.pid, *(child.pid for child in psutil.Process(up.pid).children(recursive=True))]
     finally:
         up.send_signal(signal.SIGINT)
@@ -60,7 +61,7 @@ def test_the_ui_answers_the_sensor_works_and_nothing_is_left_running(embedded: N
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as page:
-            return page.status == 200
+        with urllib.request.urlopen(url, timeout=5) as page:  # noqa: S310
+            return bool(page.status == 200)
     except OSError:
         return False

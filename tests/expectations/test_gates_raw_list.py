@@ -492,6 +492,25 @@ delete from publication.detection where cast(siren as integer) % 5 not in (0, 1)
 """
 
 
+def test_a_month_with_few_news_is_told_and_does_not_close_the_gate(list_url: str) -> None:
+    """A history of three years was refused whole because one December had three new detections instead of four."""
+    keep = "siren in (select min(siren) from publication.candidate_detection where est_nouvelle_detection)"
+    quiet = f"""
+    update publication.candidate_detection set est_nouvelle_detection = false, retenue_region = false, retenue_departement = false,
+        motif_nouveaute = 'deja_en_alerte', rang_region = null, rang_departement = null
+    where est_nouvelle_detection and not ({keep});
+    update publication.candidate_territoire as t set nb_nouvelles = (
+        select count(*) from publication.candidate_detection as d where d.est_nouvelle_detection
+        and (t.type = 'region' or d.departement = t.territoire))
+    """
+    mutate(list_url, quiet)
+    result = gate_list(list_url, MAY, MAY)
+    assert ("nouvelles_modele", "warning") in [(failure.column, failure.severity) for failure in result.failures]
+    assert not [
+        failure for failure in result.failures if failure.severity == "critical" and failure.column == "nouvelles"
+    ]
+
+
 def test_a_volume_moved_by_a_new_model_is_told_and_does_not_close_the_gate(list_url: str) -> None:
     """The yearly model doubled the alerts for a good reason, and its first list was refused."""
     mutate(list_url, OTHER_MODEL)

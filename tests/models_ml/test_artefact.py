@@ -22,6 +22,7 @@ def test_a_model_read_back_is_the_same_model(
     info = save(trained, tmp_path)
     back = load(info.path, info.sha256, features=small_features)
     assert back.model.predict(last_month).equals(trained.model.predict(last_month))
+    assert back.model.shift == trained.model.shift != 0
     assert back.model.contributions(last_month).equals(trained.model.contributions(last_month))
     for name in (
         "model_id",
@@ -33,6 +34,7 @@ def test_a_model_read_back_is_the_same_model(
         "thresholds",
         "trained_on",
         "validation",
+        "calibration",
         "data_hash",
     ):
         assert getattr(back, name) == getattr(trained, name), name

@@ -39,6 +39,19 @@ def test_probabilities_out_of_level_are_admitted(trained: TrainedModel) -> None:
     assert "À 18 mois, les probabilités sont" not in render(trained, {**trained.metrics, "18": entry})
 
 
+def test_the_card_says_what_the_correction_of_level_did_and_from_what(trained: TrainedModel) -> None:
+    """A reader must know that all probabilities were moved, by how much and on which failures."""
+    level = trained.calibration["niveau"]
+    card = render(trained)
+    assert "## Niveau" in card
+    assert f"{level['observed']} entreprises ont défailli" in card
+    assert french_number(level["expected"], 1) in card
+    sense = "relevées" if level["ratio"] > 1 else "abaissées"
+    assert f"{sense} de {french_number(abs(level['ratio'] - 1) * 100, 1)}" in card
+    assert "connues au 31 décembre 2021" in card
+    assert "## Niveau" not in render(replace(trained, calibration={}))
+
+
 def test_a_model_without_validation_promises_nothing(trained: TrainedModel) -> None:
     card = render(replace(trained, metrics={}, thresholds=None, validation={}))
     assert "Non mesurée" in card

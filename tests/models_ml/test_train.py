@@ -108,9 +108,11 @@ def test_without_validation_there_is_neither_metric_nor_threshold(
 
 def test_a_large_panel_is_thinned_by_months_and_keeps_all_calendar_months(panel: pl.DataFrame) -> None:
     """One month in three would always learn from the same four months of the year."""
-    assert training._stride(panel, panel.height) == 1
+    assert training._stride(panel, panel.height, 6) == 1
     for rows in (panel.height // 2, panel.height // 6, panel.height // 50):
-        assert training._stride(panel, rows) in (5, 7, 11)
+        assert training._stride(panel, rows, 6) in (5, 7, 11)
+    yearly = panel.filter(pl.col("period").dt.month() == 12)
+    assert training._stride(yearly, yearly.height // 50, 6) == 1  # one year in five would leave two years
 
 
 SCRIPT = """
