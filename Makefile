@@ -28,7 +28,7 @@ psql: install
 	$(BIN)/vigie psql
 
 test: install
-	$(BIN)/python -m pytest -m "not long" --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" --cov --cov-report=term:skip-covered
 
 test-long: install
 	$(BIN)/python -m pytest

@@ -163,39 +163,37 @@ def _interval(draws: Sequence[float]) -> tuple[float | None, float | None]:
     return float(low), float(high)
 
 
-def _firm_draws(count: int, draws: int, seed: int) -> Vector:
-    """How often each of `count` companies is in each bootstrap draw with replacement, shape (draws, companies)."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(count, np.full(count, 1 / count), size=draws).astype(np.float64)
-
-
-def _slope_draws(part: Slice, slope: float, firms: Vector) -> Vector:
-    """Calibration slope in each draw of companies, by one Newton step from the slope of the slice.
-
-    The sums that the step needs are linear in the weights, so they are taken once per company: refitting each draw took most of the
-    time of an evaluation. Same interval to 0.01.
-    """
+def _slope_moments(part: Slice, slope: float) -> Vector:
+    """(companies, 5) sums of a Newton step of the calibration line at this slope: they are linear in the weight of a company."""
     x = _logit(part.p)
-    a = shift_to(slope * x, float(part.y.sum()))
-    q = sigmoid(a + slope * x)
+    q = sigmoid(slope * x + shift_to(slope * x, float(part.y.sum())))
     v, r = q * (1 - q), part.y - q
-    sums = np.stack([np.bincount(part.entity, weights=each) for each in (v, v * x, v * x * x, r, r * x)], axis=1)
-    s0, s1, s2, g0, g1 = (firms @ sums).T
+    return np.stack([np.bincount(part.entity, weights=each) for each in (v, v * x, v * x * x, r, r * x)], axis=1)
+
+
+def _stepped(slope: float, moments: Vector) -> float:
+    """Slope of a draw: one step from that of the slice. A refit of each draw took most of the time for the same interval."""
+    s0, s1, s2, g0, g1 = moments
     det = s0 * s2 - s1 * s1
-    return slope + np.divide(s0 * g1 - s1 * g0, det, out=np.full(len(det), np.nan), where=det > 1e-12)
+    return float(slope + (s0 * g1 - s1 * g0) / det) if det > 1e-12 else float("nan")
 
 
 def _with_intervals(part: Slice, thresholds: Mapping[str, float], bootstrap: int, seed: int) -> dict[str, Any]:
     metrics = _metrics(part, thresholds)
     point = _values(part, metrics, np.ones(len(part.p)))
-    firms = _firm_draws(int(part.entity.max()) + 1, bootstrap, seed)
-    del metrics["pente"]
-    drawn = [_values(part, metrics, weights[part.entity]) for weights in firms]
-    draws = {name: [draw[name] for draw in drawn] for name in point if name != "pente"}
-    draws["pente"] = list(_slope_draws(part, point["pente"], firms)) if np.isfinite(point["pente"]) else []
+    slope = point["pente"]
+    moments = _slope_moments(part, slope) if np.isfinite(slope) else None
+    others = {name: metric for name, metric in metrics.items() if name != "pente"}
+    count = int(part.entity.max()) + 1
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(bootstrap):  # companies with replacement
+        firms = rng.multinomial(count, np.full(count, 1 / count)).astype(np.float64)
+        stepped = float("nan") if moments is None else _stepped(slope, (firms[:, None] * moments).sum(axis=0))
+        drawn.append({"pente": stepped, **_values(part, others, firms[part.entity])})
     out: dict[str, Any] = {}
     for name, value in point.items():
-        low, high = _interval(draws[name])
+        low, high = _interval([draw[name] for draw in drawn])
         out[name] = {"valeur": _clean(value), "bas": low, "haut": high}
     return out
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from models_ml.panel import (
     check_panel,
     label_outcomes,
     last_complete_month,
+    month_index,
     months_before,
     thin_periods,
 )
@@ -124,9 +126,9 @@ def _recent(panel: pl.DataFrame, as_of: date, params: TrainParams) -> tuple[pl.D
 
     In a monthly panel a row is exposed to the following month only: each failure counts once, and failures of last month count.
     """
-    indices = panel.get_column("period").unique().sort()
-    gaps = (indices.dt.year().cast(pl.Int32) * 12 + indices.dt.month()).diff().drop_nulls()
-    step = min(int(gaps.min() or 1), params.hazard.interval_months) if len(gaps) else 1  # type: ignore[call-overload]
+    months = [month_index(period) for period in panel.get_column("period").unique().sort()]
+    gaps = [later - earlier for earlier, later in pairwise(months)]
+    step = min([*gaps, params.hazard.interval_months])
     since = months_before(as_of, params.calibration.level_months + params.lag_months + step - 1)
     table = build_person_periods(
         panel.filter(pl.col("period") >= since.replace(day=1)),

@@ -105,7 +105,7 @@ def test_a_level_that_changed_for_good_is_followed(
     """Failures halved two years before `as_of`: the correction must bring the expected ones nearer to those that follow."""
     before = panel_maker(3000, 96, seed=21, monthly_hazard=0.008)
     later = pl.col("event_period") >= date(2022, 1, 1)
-    spared = pl.col("entity").hash(seed=1) % 2 == 0
+    spared = pl.col("entity").str.slice(-1).is_in(["0", "2", "4", "6", "8"])
     calmer = before.with_columns(event_period=pl.when(~(later & spared)).then(pl.col("event_period")))
     as_of = date(2023, 12, 31)
     off = replace(quick, calibration=CalibrationParams(level_months=0))

@@ -143,7 +143,10 @@ def test_the_first_places_are_counted_in_each_month() -> None:
 
 def observed_argmax(p: np.ndarray, y: np.ndarray, beta: float) -> float:
     """Threshold that maximises the observed F: the old rule."""
-    return max(reversed(np.unique(p)), key=lambda t: fbeta_score(y, p >= t, beta=beta))
+    levels, at_least = np.unique(p)[::-1], np.argsort(-p, kind="stable")
+    flagged = np.searchsorted(-p[at_least], -levels, side="right")
+    hits = np.cumsum(y[at_least])[flagged - 1]
+    return float(levels[np.argmax((1 + beta**2) * hits / (flagged + beta**2 * y.sum()))])
 
 
 def test_thresholds_lose_almost_nothing_of_the_best_f_and_red_is_above_orange(
