@@ -153,7 +153,7 @@ class EmbeddedServer:
         try:
             with psycopg.connect(self.url("postgres"), connect_timeout=3) as connection:
                 connection.execute("select 1")
-        except psycopg.OperationalError:
+        except (psycopg.OperationalError, ServerError):  # the second: it went away between the two lines
             return False
         return True
 

@@ -69,7 +69,7 @@ def run_job(job: str, first: date, last: date, *, progress: Progress | None = No
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     run_id = str(uuid.uuid4())
     with dg.DagsterInstance.get() as dagster_instance:
-        definition = defs.get_job_def(job)
+        definition = defs.resolve_job_def(job)
         if progress is not None:
             _follow(dagster_instance, run_id, job, len(definition.nodes), progress)
         result = definition.execute_in_process(
