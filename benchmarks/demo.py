@@ -77,7 +77,7 @@ def _sample(process: subprocess.Popen[str], home: Path, samples: list[tuple[floa
 
 def _processes(pid: int, home: Path) -> Iterable[psutil.Process]:
     for root in (pid, _server_pid(home)):
-        with contextlib.suppress(psutil.Error, TypeError):
+        with contextlib.suppress(psutil.Error, TypeError, ValueError):  # a server that starts writes a negative number
             parent = psutil.Process(root)
             yield from [parent, *parent.children(recursive=True)]
 
