@@ -72,7 +72,7 @@ def choose_models(instance: Instance, months: Sequence[date], *, run_id: str) ->
         return _training_panel(instance, last)
 
     for month in sorted(months):
-        _require_companies(instance, month)
+        require_companies(instance, month)
         try:
             chosen[month] = _model_as_of(instance, training_date(month), panel, run_id)
         except NotEnoughHistory:
@@ -183,7 +183,12 @@ def _read(instance: Instance, query: str) -> pl.DataFrame:
     return pl.read_database_uri(query, as_role(instance.database_url, ROLE), engine="adbc")
 
 
-def _require_companies(instance: Instance, month: date) -> None:
+def require_companies(instance: Instance, month: date) -> None:
+    """Go on when the mart has companies at risk in the month.
+
+    Raises:
+        NothingToScore: it has none; the reason (French) says what to look at.
+    """
     with connect(instance.database_url, role=ROLE) as connection:
         row = connection.execute(
             "select count(*), count(*) filter (where a_risque) from marts.mart_company_month where month = %s", [month]

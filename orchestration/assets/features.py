@@ -1,14 +1,18 @@
 """From `raw.*` to the marts: one dbt op, and the gate at its edge."""
 
 from collections.abc import Iterator
+from datetime import date
 
 import dagster as dg
 
 from expectations.gates import gate_mart
+from ingestion.database import connect
 from orchestration.assets import dbt_assets
 from orchestration.assets.ingestion import gate_check
+from orchestration.instance import Instance
 from orchestration.partitions import months_of
 from orchestration.resources import Vigie
+from orchestration.scoring import ROLE, require_companies
 
 GROUP = "features"
 MART = dg.AssetKey(["marts", "mart_company_month"])
@@ -29,7 +33,19 @@ def features(context: dg.AssetExecutionContext, vigie: Vigie) -> Iterator[dg.Mat
     """Build staging, intermediate and marts for the months, then check the mart."""
     months = months_of(context)
     yield from dbt_assets.build(vigie.instance, tag="features", months=months, keys={spec.key for spec in _SPECS})
-    yield gate_check("mart", MART, gate_mart(vigie.instance.database_url, months[0], months[-1]))
+    require_companies(vigie.instance, months[-1])
+    yield gate_check(
+        "mart", MART, gate_mart(vigie.instance.database_url, _first_followed(vigie.instance, months), months[-1])
+    )
+
+
+def _first_followed(instance: Instance, months: list[date]) -> date:
+    """First month of the range with companies: a history may start before the first source does, never have a hole."""
+    with connect(instance.database_url, role=ROLE) as connection:
+        row = connection.execute(
+            "select min(month) from marts.mart_company_month where month between %s and %s", [months[0], months[-1]]
+        ).fetchone()
+    return row[0] if row and row[0] else months[0]
 
 
 ASSETS = [features]
