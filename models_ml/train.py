@@ -117,6 +117,9 @@ def _person_periods(panel: pl.DataFrame, as_of: date, features: Sequence[Feature
 def _fit(table: pl.DataFrame, features: Sequence[Feature], params: TrainParams, seed: int) -> HazardModel:
     names = [feature.name for feature in features]
     values = np.column_stack([feature_matrix(table, names), table.get_column("interval").cast(pl.Float64).to_numpy()])
+    # A source that was never delivered leaves columns without any value, which scikit-learn cannot cut into bins. A constant
+    # instead: no tree can use it, so the variable has no effect, whatever its value later.
+    values[:, np.isnan(values).all(axis=0)] = 0.0
     estimator = new_estimator(features, params.hazard, seed).fit(values, table.get_column("event").to_numpy())
     return HazardModel(estimator, names, params.hazard)
 

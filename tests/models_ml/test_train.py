@@ -156,3 +156,15 @@ def test_an_event_known_after_as_of_does_not_reach_the_model(
     late = panel.with_columns(event_known=pl.lit(as_of + timedelta(days=1)))
     with pytest.raises(NotEnoughHistory, match=": 0 défaillances"):
         train(late, as_of=as_of, features=small_features, seed=7, params=quick)
+
+
+def test_a_source_never_delivered_has_no_effect_and_does_not_stop_the_training(
+    panel: pl.DataFrame, small_features: tuple[Feature, ...], as_of: date, quick: TrainParams
+) -> None:
+    """A column without any value made the binning of scikit-learn fail, so one missing source stopped the whole month."""
+    absent = small_features[0].name
+    without = panel.with_columns(pl.lit(None, dtype=pl.Float64).alias(absent))
+    model = train(without, as_of=as_of, features=small_features, seed=1, params=quick).model
+    assert model.predict(without).equals(model.predict(panel)), "what comes later of that source changes no score"
+    effects = model.contributions(panel).filter(pl.col("feature") == absent).get_column("contribution")
+    assert effects.abs().max() == 0
