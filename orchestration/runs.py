@@ -11,7 +11,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -39,13 +39,23 @@ _LAST_LISTED = "select max(month) from publication.month where status = 'publish
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. `refused`: a gate or the data said no; `reasons` (French) then say why."""
+    """How a run ended. `refused`: a gate or the data said no; `reasons` (French) then say why, `causes` name the errors.
+
+    `warnings` (French): what went on without, for a person to know.
+    """
 
     run_id: str
     job: str
     success: bool
     refused: bool
     reasons: tuple[str, ...]
+    causes: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def too_young(self) -> bool:
+        """Whether the only thing wrong is that too little was known in the oldest months asked for."""
+        return self.causes == {"NotEnoughHistory"}
 
 
 @contextlib.contextmanager
@@ -94,6 +104,7 @@ def run_month(instance: Instance, month: date, *, progress: Progress | None = No
     be compared with. A month whose past is there costs one month.
     """
     reap()
+    warnings: list[str] = []
     last_listed = _scalar(instance, _LAST_LISTED)
     if last_listed is None or last_listed < shift(month, -1):
         # The past is built from what has arrived, so what has arrived comes in first.
@@ -102,12 +113,17 @@ def run_month(instance: Instance, month: date, *, progress: Progress | None = No
             return outcome
         for job, first, last in _past(instance, month):
             outcome = run_job(job, first, last, progress=progress)
-            if job == "historique" and not outcome.success and first < last:
-                # Too little was known in the oldest months: the month before is enough to tell what is new.
-                run_job(job, last, last, progress=progress)
-            elif job != "historique" and not outcome.success:
+            if outcome.too_young and first < last:
+                # The month before is enough to tell what is new; a gate that says no to the past is another matter.
+                warnings.append(
+                    f"Listes de {first:%Y-%m} à {shift(last, -1):%Y-%m} non établies. {' '.join(outcome.reasons)}"
+                )
+                outcome = run_job(job, last, last, progress=progress)
+            if outcome.too_young:
+                warnings.append(f"Aucune liste avant {month:%Y-%m} : rien n’y est nouveau. {' '.join(outcome.reasons)}")
+            elif not outcome.success:
                 return outcome
-    return run_job("mensuel", month, month, progress=progress)
+    return replace(run_job("mensuel", month, month, progress=progress), warnings=tuple(warnings))
 
 
 def reap() -> int:
@@ -182,7 +198,7 @@ def _follow(dagster_instance: dg.DagsterInstance, run_id: str, job: str, steps: 
 
 
 def _outcome(job: str, result: dg.ExecuteInProcessResult) -> Outcome:
-    refused, reasons = True, []
+    refused, reasons, causes = True, [], set()
     for check in result.get_asset_check_evaluations():
         if not check.passed and check.blocking:
             reasons.append(f"{'/'.join(check.asset_key.path)}, contrôle « {check.check_name} » : {check.description}")
@@ -190,10 +206,13 @@ def _outcome(job: str, result: dg.ExecuteInProcessResult) -> Outcome:
         error = event.step_failure_data.error
         while error is not None and error.cause is not None:
             error = error.cause
-        name = error.cls_name if error else None
+        name = (error.cls_name if error else None) or "unknown"
+        causes.add(name)
         if name == "DagsterAssetCheckFailedError":
             continue
         refused = refused and name in REFUSALS
         text = (error.message if error else "cause inconnue").strip()
         reasons.append(text.partition(": ")[2] if name in REFUSALS else f"{event.step_key} : {text}")
-    return Outcome(result.run_id, job, result.success, not result.success and refused, tuple(reasons))
+    return Outcome(
+        result.run_id, job, result.success, not result.success and refused, tuple(reasons), frozenset(causes)
+    )

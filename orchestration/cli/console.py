@@ -86,6 +86,12 @@ def follow(progress: Progress, label: str) -> RunProgress:
     return heard
 
 
+def tell(outcome: Outcome) -> None:
+    """Print what a run went on without, on standard error."""
+    for warning in outcome.warnings:
+        errors.print(f"[yellow]Warning.[/yellow] {warning}", highlight=False)
+
+
 def require(outcome: Outcome) -> None:
     """Go on when the run succeeded.
 

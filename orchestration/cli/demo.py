@@ -14,7 +14,7 @@ from rich.table import Table
 
 from ingestion.database import connect
 from orchestration import landing, reports, runs
-from orchestration.cli.console import AsJson, bars, console, follow, instance_of, print_json, require
+from orchestration.cli.console import AsJson, bars, console, follow, instance_of, print_json, require, tell
 from orchestration.cli.months import month_summary
 from orchestration.instance import Instance
 from orchestration.months import shift
@@ -56,7 +56,9 @@ def demo(
                 if month_summary(url, month) and not landing.deliveries_in([instance.landing]):
                     continue
                 started = time.monotonic()
-                require(runs.run_month(instance, month, progress=follow(progress, f"{month:%Y-%m}")))
+                outcome = runs.run_month(instance, month, progress=follow(progress, f"{month:%Y-%m}"))
+                require(outcome)
+                tell(outcome)
                 seconds[f"{month:%Y-%m}"] = time.monotonic() - started
             latest = shift(FIRST_MONTH, months - 1)
             summary = _summary(url, shift(latest, 1 - LATEST_MONTHS), latest, seconds)

@@ -9,7 +9,18 @@ import typer
 
 from ingestion.database import connect
 from orchestration import publication, reports, runs
-from orchestration.cli.console import AsJson, Month, Refused, bars, console, follow, instance_of, print_json, require
+from orchestration.cli.console import (
+    AsJson,
+    Month,
+    Refused,
+    bars,
+    console,
+    follow,
+    instance_of,
+    print_json,
+    require,
+    tell,
+)
 from orchestration.instance import Instance
 
 
@@ -53,6 +64,7 @@ def run(
                 "reasons": outcome.reasons,
                 "run_id": outcome.run_id,
                 "missing_sources": missing,
+                "warnings": outcome.warnings,
                 "report": place,
                 **summary,
             }
@@ -60,6 +72,7 @@ def run(
     if missing and not as_json:
         console.print(f"Sources never delivered, lived without: {', '.join(missing)}", style="yellow")
     require(outcome)
+    tell(outcome)
     if not as_json:
         print_month(instance, month, summary)
 

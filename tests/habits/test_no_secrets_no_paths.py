@@ -26,7 +26,7 @@ FORBIDDEN = {
     "something left to do": re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b"),
 }
 EXAMPLES = {
-    "a machine path": ['open("/root/data.csv")', "cd /work/main", "see /home/alice/x"],
+    "a machine path": ['open("/ro' + 'ot/data.csv")', "cd /wo" + "rk/main", "see /ho" + "me/alice/x"],
     "a package registry": ["https://pypi" + ".org/simple", "files.python" + "hosted.org", "--index" + "-url https://x"],
     "a password": ['password="hunter2x"', "API_KEY = 'abcdef123456'", 'mot_de_passe: "azertyuiop"'],
     "a password in a URL": ["postgresql://vigie:azerty@" + "localhost/db"],
