@@ -9,7 +9,7 @@ export VIGIE_HOME
 
 install: $(VENV)/.installed
 
-# Wheels only, each checked against its hash; the bytecode is compiled once, which halves every start afterwards.
+# Wheels only, each checked against its hash; the bytecode is compiled once, so that starts are quick even where Python may not write it.
 $(VENV)/.installed: requirements/bootstrap.txt requirements/lock.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || (echo "Vigie needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12 …"; exit 1)
 	$(PYTHON) -m venv $(VENV)

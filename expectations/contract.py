@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-#: The C parser when the wheel brings it: ten times faster, same result.
+#: The C parser when the wheel brings it: much faster, same result.
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 CONTRACTS = Path(__file__).parent / "contracts"

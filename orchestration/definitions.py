@@ -15,6 +15,6 @@ defs = dg.Definitions(
     schedules=automation.SCHEDULES,
     sensors=automation.SENSORS,
     resources={"vigie": Vigie()},
-    # One process for a run: a step costs a tenth of a second instead of seconds, and a killed run leaves no worker behind.
+    # One process for a run: a step does not pay for its own, and a killed run leaves no worker behind.
     executor=dg.in_process_executor,
 )

@@ -6,6 +6,7 @@ committed, so a kill between the two finds it again, and the ledger then knows i
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,8 +71,19 @@ def waiting(instance: Instance, contracts: Mapping[str, Contract], until: date) 
     return landed
 
 
+def undated(instance: Instance) -> list[Path]:
+    """What lies in the landing folder outside any folder named by a date: nobody said when it was received."""
+    return [
+        path
+        for path in deliveries_in([instance.landing])
+        if received_from_folder(path.relative_to(instance.landing)) is None
+    ]
+
+
 def archive(instance: Instance, landed: Landed) -> None:
-    """Move a file that was taken out of the landing folder (its content stays at hand for a replay)."""
-    target = instance.archive / landed.path.relative_to(instance.landing)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Move a file that was taken out of the landing folder; one of the same name and day never takes the place of another."""
+    wanted = instance.archive / landed.path.relative_to(instance.landing)
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    names = itertools.chain([wanted.name], (f"{number}-{wanted.name}" for number in itertools.count(2)))
+    target = next(path for path in map(wanted.with_name, names) if not path.exists())
     shutil.move(landed.path, target)

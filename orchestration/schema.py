@@ -15,6 +15,8 @@ from ingestion import database
 SQL = Path(__file__).parent / "sql"
 #: Role of the sessions that write raw data and its ledger.
 INGESTION_ROLE = "vigie_ingestion"
+#: Role of the sessions that read what is published, the whole country and every amount.
+READER_ROLE = "vigie_lecteur"
 _LOCK = 0x5649_4749  # "VIGI": one process at a time changes the schema
 
 

@@ -1,7 +1,7 @@
 """From the landing folder to `raw.*`: one asset for each source, made from its contract."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -47,21 +47,27 @@ def landed_files(context: dg.AssetExecutionContext, vigie: Vigie) -> dg.Material
             )
             context.log.warning(f"{file.path.name} : {account.reason}")
             landing.archive(instance, file)
+    undated = landing.undated(instance)
+    for path in undated:
+        context.log.warning(
+            f"{path.name} : déposé hors d’un dossier AAAA-MM-JJ, date de réception inconnue ; le fichier attend."
+        )
     listing = "\n".join(f"| {file.received_on} | {file.path.name} | {file.source or '(inconnu)'} |" for file in files)
     return dg.MaterializeResult(
         metadata={
             "fichiers": len(files),
             "inconnus": sum(file.source is None for file in files),
+            "sans date": ", ".join(path.name for path in undated) or "aucun",
             "liste": dg.MetadataValue.md(f"| reçu le | fichier | source |\n|---|---|---|\n{listing}"),
         }
     )
 
 
-def load_waiting(instance: Instance, contract: Contract, *, until: dg.TimeWindow, run_id: str) -> list[DeliveryAccount]:
-    """Load every waiting file of one source received by the end of the window, oldest first."""
+def load_waiting(instance: Instance, contract: Contract, *, until: date, run_id: str) -> list[DeliveryAccount]:
+    """Load every waiting file of one source received by that day, oldest first."""
     contracts = load_contracts()
     accounts = []
-    for file in landing.waiting(instance, contracts, until.end.date() - timedelta(days=1)):
+    for file in landing.waiting(instance, contracts, until):
         if file.source != contract.name:
             continue
         accounts.append(
@@ -108,7 +114,7 @@ def _source_asset(contract: Contract) -> dg.AssetsDefinition:
     )
     def load(context: dg.AssetExecutionContext, vigie: Vigie) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         instance = vigie.instance
-        accounts = load_waiting(instance, contract, until=context.partition_time_window, run_id=context.run_id)
+        accounts = load_waiting(instance, contract, until=last_day(months_of(context)[-1]), run_id=context.run_id)
         yield dg.MaterializeResult(asset_key=key, metadata=_metadata(instance, contract, accounts))
         yield gate_check("contrat", key, _gate(instance, contract))
         refused = [account for account in accounts if account.status == "refused"]

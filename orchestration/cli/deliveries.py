@@ -125,7 +125,7 @@ def ingest(
             progress.remove_task(rows)
             progress.advance(overall)
     if as_json:
-        print_json({"deliveries": [account_fields(account) for account in accounts], "totals": _totals(accounts)})
+        print_json({"deliveries": [dataclasses.asdict(account) for account in accounts], "totals": _totals(accounts)})
     else:
         _print_accounts(accounts)
     if refused := [account for account in accounts if account.status == "refused"]:
@@ -139,11 +139,6 @@ def _advance(progress: Progress, task: TaskID, done: int) -> None:
 def today() -> date:
     """Today in France: the only default that reads the clock, at the border where a person says nothing."""
     return datetime.now(ZoneInfo(TIMEZONE)).date()
-
-
-def account_fields(account: DeliveryAccount) -> dict[str, Any]:
-    """The account of one file, as `--json` prints it."""
-    return dataclasses.asdict(account)
 
 
 def delivery_list(

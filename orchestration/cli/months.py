@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from expectations.contract import load_contracts
 from ingestion.database import connect
 from orchestration import publication, reports, runs
 from orchestration.cli.console import (
@@ -143,8 +144,6 @@ def month_summary(url: str, month: date) -> dict[str, Any]:
 
 def missing_sources(url: str) -> list[str]:
     """Sources of which nothing was ever loaded."""
-    from expectations.contract import load_contracts
-
     with connect(url) as connection:
         rows = connection.execute("select distinct source from ingest.delivery where status = 'loaded'").fetchall()
     return sorted(set(load_contracts()) - {source for (source,) in rows})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from orchestration.cli.console import AsJson, Refused, console, instance_of, pri
 from orchestration.cli.deliveries import print_rows, today
 from orchestration.instance import PROJECT, Instance
 from orchestration.postgres import find_binaries
+from orchestration.schema import READER_ROLE
 
 LOOK_SECONDS = 2.0
 GRACE_SECONDS = 15.0
@@ -94,7 +96,7 @@ def doctor(context: typer.Context) -> None:
             alarms = _state(instance, url, today())["alarms"]
     except (psycopg.Error, OSError, RuntimeError) as error:
         alarms = [f"database: {error}"]
-    sys.stdout.write(f'{{"ok": {"false" if alarms else "true"}, "alarms": {_json(alarms)}}}\n')
+    sys.stdout.write(json.dumps({"ok": not alarms, "alarms": alarms}, ensure_ascii=False) + "\n")
     if alarms:
         raise Refused("; ".join(alarms))
 
@@ -108,7 +110,7 @@ def psql(
         program = shutil.which("psql", path=f"{find_binaries()}{os.pathsep}{os.environ.get('PATH', '')}")
         if program is None:
             raise Refused("psql was not found beside the PostgreSQL binaries")
-        reader = "-c role=vigie_lecteur -c default_transaction_read_only=on -c search_path=published"
+        reader = f"-c role={READER_ROLE} -c default_transaction_read_only=on -c search_path=published"
         done = subprocess.run([program, *(arguments or [])], env={**os.environ, "PGOPTIONS": reader}, check=False)
     raise typer.Exit(done.returncode)
 
@@ -138,6 +140,7 @@ def _state(instance: Instance, url: str, day: date) -> dict[str, Any]:
     alarms = [
         f"source {item['source']}: last delivery {item['last_delivery'] or 'never'}" for item in sources if item["late"]
     ]
+    alarms += [f"landing: {path.name} lies outside a folder named YYYY-MM-DD" for path in landing.undated(instance)]
     if free < MIN_FREE_BYTES:
         alarms.append(f"disk: {free / 1024**3:.1f} GiB free under {instance.home}")
     return {
@@ -193,9 +196,3 @@ def _usable(port: int) -> int:
         except OSError:
             probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _json(content: Any) -> str:
-    import json
-
-    return json.dumps(content, ensure_ascii=False, default=str)

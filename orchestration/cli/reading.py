@@ -13,8 +13,7 @@ from orchestration import runs
 from orchestration.cli.console import AsJson, Refused, console, instance_of
 from orchestration.cli.deliveries import print_rows
 from orchestration.instance import as_role
-
-READER = "vigie_lecteur"
+from orchestration.schema import READER_ROLE
 
 
 def register(app: typer.Typer) -> None:
@@ -62,7 +61,7 @@ def export(
 
 
 def _read(url: str, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    with psycopg.connect(as_role(url, READER), application_name="vigie-sql") as connection:
+    with psycopg.connect(as_role(url, READER_ROLE), application_name="vigie-sql") as connection:
         connection.read_only = True
         try:
             # A server-side prepared statement is one statement only: nothing can follow the query.
