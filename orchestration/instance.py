@@ -104,10 +104,12 @@ class Instance:
         given = self._url_already_reached() or external_url()
         if given is None:
             self.server.start()
-        saved = {name: os.environ.get(name) for name in _VARIABLES}
+        saved: dict[str, str | None] = {}
         try:
             url = given or self._embedded_url()
-            os.environ.update(self.environment(url))
+            environment = self.environment(url)
+            saved = {name: os.environ.get(name) for name in environment}
+            os.environ.update(environment)
             yield url
         finally:
             for name, value in saved.items():
@@ -123,12 +125,11 @@ class Instance:
         parts = psycopg.conninfo.conninfo_to_dict(url)
         libpq = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password", "PGDATABASE": "dbname"}
         variables = {name: str(parts[key]) for name, key in libpq.items() if parts.get(key)}
-        separator = "&" if "?" in url else "?"
         return variables | {
             HOME_VARIABLE: str(self.home),
             URL_VARIABLE: url,
             # Dagster's own tables live in their schema of the same database.
-            DAGSTER_URL_VARIABLE: f"{url}{separator}options=-csearch_path%3Ddagster",
+            DAGSTER_URL_VARIABLE: _with_options(url, "-c search_path=dagster"),
             "DAGSTER_HOME": str(self.dagster_home),
             "DAGSTER_DISABLE_TELEMETRY": "1",
             "DAGSTER_EVENT_BATCH_SIZE": "200",  # a range of months materializes hundreds of partitions at once
@@ -165,15 +166,11 @@ def external_url() -> str | None:
 
 def as_role(url: str, role: str) -> str:
     """The same URL, whose sessions take `role`: for the libraries that open their own connections."""
-    separator = "&" if "?" in url else "?"
-    return f"{url}{separator}options=-c%20role%3D{quote(role, safe='')}"
+    return _with_options(url, f"-c role={role}")
 
 
-_VARIABLES = (
-    HOME_VARIABLE, URL_VARIABLE, DAGSTER_URL_VARIABLE, "DAGSTER_HOME", "DAGSTER_DISABLE_TELEMETRY",
-    "DAGSTER_EVENT_BATCH_SIZE", "OMP_WAIT_POLICY",
-    "DBT_SEND_ANONYMOUS_USAGE_STATS", "DO_NOT_TRACK", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE",
-)  # fmt: skip
+def _with_options(url: str, options: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}options={quote(options, safe='')}"
 
 
 def _toml(value: str | int | bool) -> str:

@@ -94,7 +94,8 @@ def score_months(instance: Instance, months: Sequence[date]) -> Written:
     changed, not the model.
     """
     used = _models_of(instance, [*months, *(shift(month, -1) for month in months)])
-    wanted = {(month, used[month]) for month in months} | {(shift(month, -1), used[month]) for month in months}
+    changed = [month for month in months if used.get(shift(month, -1)) != used[month]]
+    wanted = {(month, used[month]) for month in months} | {(shift(month, -1), used[month]) for month in changed}
     scores = reasons = 0
     for model in sorted({model for _, model in wanted}, key=lambda item: item.model_id):
         scored_months = sorted(month for month, by in wanted if by == model)
