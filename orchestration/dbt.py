@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any
 
 from ingestion.database import connect
@@ -45,10 +46,26 @@ class BuiltNode:
 def manifest() -> dict[str, Any]:
     """The manifest of the dbt project as a dictionary, parsed again when a file of the project is newer."""
     if not _fresh(MANIFEST):
-        _runner("parse", [], MANIFEST.parent, DBT_PROJECT / "logs")
-        MANIFEST.touch()
+        with _scratch(MANIFEST.parent) as scratch:
+            _runner("parse", [], scratch, scratch)
+            _put(MANIFEST, (scratch / MANIFEST.name).read_bytes())
     content: dict[str, Any] = json.loads(MANIFEST.read_text())
     return content
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A folder of one's own beside what is kept: several processes (UI, daemon, a command) parse at the same time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix="parse-") as name:
+        yield Path(name)
+
+
+def _put(kept: Path, content: bytes) -> None:
+    """Write a kept file whole: another process reads the old one or the new one, never a part."""
+    with NamedTemporaryFile(dir=kept.parent, prefix=kept.name, delete=False) as file:
+        file.write(content)
+    Path(file.name).replace(kept)
 
 
 def _fresh(made: Path) -> bool:
@@ -96,8 +113,9 @@ def _kept_manifest(folder: Path, database: str) -> Any:
     kept = folder / f"manifest-{database}-{__version__}.msgpack"
     if _fresh(kept):
         return Manifest.from_msgpack(kept.read_bytes(), decoder=extended_mashumuro_decoder)
-    parsed = _runner("parse", [], folder, folder).result
-    kept.write_bytes(parsed.to_msgpack(extended_mashumaro_encoder))
+    with _scratch(folder) as scratch:
+        parsed = _runner("parse", [], scratch, scratch).result
+    _put(kept, parsed.to_msgpack(extended_mashumaro_encoder))
     return parsed
 
 
