@@ -12,19 +12,18 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import polars as pl
 import psycopg
 from psycopg import sql
 
 from expectations.contract import Contract
 from ingestion import load
-from ingestion.ahead import ahead
 from ingestion.content import Content, Refusal, examine
 from ingestion.database import connect, raw_table
-from ingestion.fingerprints import KnownRows, Marks, Mask, SeenKeys, marks_of
-from ingestion.lines import REJECT_SCHEMA, Identity, Layout, LineReader, Typed, find_layout, printable
-from ingestion.records import first_line, first_line_number, raw_records, read_records
+from ingestion.fingerprints import KnownRows, Marks, Mask
+from ingestion.lines import REJECT_SCHEMA, Identity, Layout, printable
+from ingestion.reading import Batch, Reading, layout_of, refuse_if_changed
+from ingestion.records import first_line_number, raw_records, read_records
 
 Status = Literal["loaded", "identical", "refused"]
 _QUARANTINE = "ingest.rejected_row"
@@ -139,20 +138,13 @@ def _load(
     if not replay and (same := _already_loaded(connection, contract, content)) is not None:
         return _identical(connection, delivery, same)
     previous = _previous(connection, contract, delivery)
-    found = first_line(content)
-    if found is None:
-        raise Refusal(
-            "fichier_vide", f"{delivery.path.name}, ligne 1 : fichier vide, en-tête attendu (règle fichier_vide)"
-        )
-    delivery.layout = find_layout(contract, *found, delivery.path.name)
+    _, delivery.layout = layout_of(content, contract)
     delivery.delivery_id = _next_id(connection)
     known = _known(connection, delivery, contract)
     load.create_staging(connection, contract)
     stage = _Stage(connection, delivery, contract, first=previous is None, known=known)
     stage.read(identity)
-    if content.changed():
-        message = f"{delivery.path.name} : fichier modifié pendant sa lecture, dépôt inachevé ? (règle fichier_modifie)"
-        raise Refusal("fichier_modifie", message)
+    refuse_if_changed(content)
     _check_volume(delivery, contract, stage.lines, previous)
     return _account(connection, delivery, stage.lines, stage.rejects, stage.finish())
 
@@ -186,7 +178,6 @@ class _Stage:
         self.first, self.known = first, known
         self.lines = 0
         self.rejects: Counter[tuple[str, str]] = Counter()  # by (kind, rule)
-        self._seen = SeenKeys()
         self._rows = self._lines_with_rows = 0
         self._direct = load.is_empty(connection, contract)
         self._frozen = load.open_empty_table(connection, contract) if self._direct else False
@@ -196,9 +187,7 @@ class _Stage:
         content, layout = self.delivery.content, self.delivery.layout
         assert content is not None
         assert layout is not None
-        reader = LineReader(self.contract, layout, self.delivery.path.name, identity)
-        records = read_records(content, layout.header, layout.delimiter)
-        with closing(ahead(reader.type_records(records))) as batches:
+        with closing(Reading(content, layout, self.contract, identity).batches()) as batches:
             for batch in batches:
                 self._take(batch)
                 self.lines += batch.records
@@ -220,22 +209,14 @@ class _Stage:
             load.close_filled_table(self.connection, self.contract)
         return load.Comparison(self._rows, 0, self._lines_with_rows)
 
-    def _take(self, batch: Typed) -> None:
-        marks = marks_of(batch.rows, self.contract)
-        rows, rejects, kept = batch.rows, batch.rejects, np.ones(batch.rows.height, dtype=bool)
-        firsts = self._seen.first_lines(marks, rows["_line"].to_numpy())
-        if firsts.any():
-            doubles = self._doubles(batch, pl.Series("_first", firsts))
-            # A warning on the same line gives way to the reject.
-            rejects = pl.concat([rejects.filter(~pl.col("line").is_in(doubles["line"].implode())), doubles])
-            kept = ~rows["_line"].is_in(doubles["line"].implode()).to_numpy()
+    def _take(self, batch: Batch) -> None:
         if self._direct:
-            self._fill(rows.filter(kept))
+            self._fill(batch.rows.filter(batch.kept))
         else:
-            self._compare(rows, marks, kept)
+            self._compare(batch.rows, batch.marks, batch.kept)
             load.copy_frame(self.connection, "not_loaded", batch.rejected_keys)
-        _quarantine(self.connection, self.delivery.delivery_id, rejects)
-        self.rejects.update(zip(rejects["kind"], rejects["rule"], strict=True))
+        _quarantine(self.connection, self.delivery.delivery_id, batch.rejects)
+        self.rejects.update(zip(batch.rejects["kind"], batch.rejects["rule"], strict=True))
 
     def _fill(self, rows: pl.DataFrame) -> None:
         delivery = self.delivery
@@ -253,26 +234,6 @@ class _Stage:
             # The other keys of a line that repeats one were delivered too: their versions stay.
             load.copy_frame(self.connection, "not_loaded", rows.filter(~kept).select(self.contract.key))
         load.copy_frame(self.connection, "incoming", rows.filter(kept))
-
-    def _doubles(self, batch: Typed, first: pl.Series) -> pl.DataFrame:
-        """The reject of each line that repeats a key of an earlier line."""
-        name, columns = self.delivery.path.name, ", ".join(self.contract.key)
-        shown = pl.concat_str([pl.col(key).cast(pl.String) for key in self.contract.key], separator=" / ")
-        found = (
-            batch.rows.with_columns(first, shown.alias("_key"))
-            .filter(pl.col("_first") > 0)
-            .group_by("_line", maintain_order=True)
-            .agg(pl.col("_first", "_key").min())
-            .join(batch.raw, on="_line", maintain_order="left")
-        )
-        rows = []
-        for line, earlier, key, raw in found.select("_line", "_first", "_key", "_raw").iter_rows():
-            message = (
-                f"{name}, ligne {line}, colonne {columns} : clé déjà présente ligne {earlier}, "
-                f'reçu "{key}" (règle cle_en_double)'
-            )
-            rows.append((line, "rejet", columns, "cle_en_double", key, printable(message), printable(raw)))
-        return pl.DataFrame(rows, schema=REJECT_SCHEMA, orient="row")
 
 
 def _quarantine(connection: psycopg.Connection, delivery_id: int, rejects: pl.DataFrame) -> None:
