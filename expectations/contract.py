@@ -50,6 +50,9 @@ _SQL_TYPES: dict[str, str] = {
     "periode_fin": "date",
     "boolean": "boolean",
 }
+FEW_REJECTS = 3  # in a small file a bad line or two exceeds any share…
+MOST_REJECTS = 0.5  # … but never more than half of the lines
+
 _COMPRESSED = re.compile(r"\.(gz|zip|xz)$", re.IGNORECASE)
 _TEXTUAL = re.compile(r"\.(csv|txt)$", re.IGNORECASE)
 
@@ -180,6 +183,10 @@ class Contract(_Model):
     def personal_data(self) -> tuple[str, ...]:
         """Names of the columns that hold personal data."""
         return tuple(column.name for column in self.columns if column.personal_data)
+
+    def tolerates(self, rejected: int, lines: int) -> bool:
+        """Whether the gate lets a file through that has this many rejected lines."""
+        return rejected <= min(MOST_REJECTS, max(self.max_reject_share, FEW_REJECTS / max(lines, 1))) * lines
 
     def recognises(self, file_name: str) -> bool:
         """True when the file name (any case, .csv/.txt, optional .gz/.zip/.xz) is one of this contract's names."""

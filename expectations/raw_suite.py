@@ -22,11 +22,10 @@ from expectations.checks import (
     rule_measures,
     rule_sums,
 )
-from expectations.contract import Column, Contract
+from expectations.contract import FEW_REJECTS, MOST_REJECTS, Column, Contract
 
 VOLUME_BOUNDS = (0.7, 1.5)  # a monthly stock moves by a few percent; half a file and a doubled file must both be out
 INCREMENT_BOUNDS = (0.2, 5.0)  # increments follow the calendar of the producer: warn only
-FEW_REJECTS = 3  # in a small file a bad line or two exceeds any share; never more than half of the lines though
 CHURN_LIMIT = 0.5  # half of what was known closed by one delivery = wrong unit, wrong file or half a file
 SCALE_BOUNDS = (0.1, 10.0)  # geometric mean; euros read as cents move it by 100
 SAMPLE_PAGES = 400  # some 20,000 rows of the past
@@ -118,6 +117,7 @@ historique as (
     where
         source = '{name}'
         and status = 'loaded'
+        and not is_partial
         and received_on <= (select max(l.received_on) from livraison as l)
     group by received_on
 ),
@@ -191,15 +191,29 @@ def _delivery_checks(contract: Contract) -> list[Check]:
 
 
 def _reject_measures(max_reject_share: float) -> str:
+    """Share of the lines of a file that wait in quarantine, those that a replay has taken up since left out."""
     return f"""
 select
     'part_rejets',
-    concat('livraison ', delivery_id, ' (', file_name, ')'),
-    case when lines > 0 then cast(rejected as numeric) / lines else 0 end,
+    concat('livraison ', l.delivery_id, ' (', l.file_name, ')'),
+    case when f.lines > 0 then cast(f.en_attente as numeric) / f.lines else 0 end,
     null,
-    least(0.5, greatest({float(max_reject_share)!r}, {FEW_REJECTS}.0 / greatest(lines, 1))),
+    least({MOST_REJECTS}, greatest({float(max_reject_share)!r}, {FEW_REJECTS}.0 / greatest(f.lines, 1))),
     null
-from livraison
+from livraison as l
+cross join lateral (
+    select
+        max(d.lines) filter (where d.replay_of is null) as lines,
+        sum(d.rejected) - (
+            select count(*) from ingest.rejected_row as r
+            inner join ingest.delivery as reprise on reprise.delivery_id = r.replayed_by
+            where reprise.replay_of = coalesce(l.replay_of, l.delivery_id)
+        ) as en_attente
+    from ingest.delivery as d
+    where
+        d.status in ('loaded', 'refused')
+        and coalesce(d.replay_of, d.delivery_id) = coalesce(l.replay_of, l.delivery_id)
+) as f
 """
 
 

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from expectations.contract import Contract
 
-# Order of the columns that every raw table has after those of its contract.
+# The columns that every row of a raw table is inserted with, after those of its contract.
 SYSTEM_COLUMNS = ("_delivery_id", "_line", "_known_from", "_known_to")
 
 _INGEST = """
@@ -54,6 +54,16 @@ create table if not exists ingest.rejected_row (
     raw_text text not null,
     primary key (delivery_id, line)
 );
+
+-- Added since the first instances were made.
+alter table ingest.delivery
+    add column if not exists header text,
+    add column if not exists replay_of bigint references ingest.delivery (delivery_id),
+    add column if not exists is_partial boolean not null default false check (replay_of is not null or not is_partial);
+alter table ingest.rejected_row
+    add column if not exists replayed_by bigint
+        references ingest.delivery (delivery_id) on delete set null deferrable initially deferred;
+create index if not exists rejected_row_replayed_by on ingest.rejected_row (replayed_by) where replayed_by is not null;
 """
 
 _COMMENTS = {
@@ -72,11 +82,15 @@ _COMMENTS = {
     "column ingest.delivery.rows_opened": "Versions ouvertes dans la table brute",
     "column ingest.delivery.rows_closed": "Versions fermées dans la table brute",
     "column ingest.delivery.reason": "Raison d'un refus ou d'une livraison identique",
+    "column ingest.delivery.header": "Texte exact de la ligne d'en-tête (caractères nuls remplacés par ␀)",
+    "column ingest.delivery.replay_of": "Livraison dont cette reprise a relu les lignes mises en quarantaine",
+    "column ingest.delivery.is_partial": "Reprise de quelques lignes d'un fichier chargé (ce n'est pas un nouveau fichier)",
     "table ingest.rejected_row": "Quarantaine : lignes rejetées, hors périmètre ou chargées avec un avertissement.",
     "column ingest.rejected_row.line": "Ligne physique du fichier (l'en-tête est la ligne 1)",
     "column ingest.rejected_row.kind": "rejet, hors_perimetre, ou avertissement (ligne chargée, cellule illisible vidée)",
     "column ingest.rejected_row.message": "Explication destinée au producteur du fichier",
     "column ingest.rejected_row.raw_text": "Texte exact de la ligne (caractères nuls remplacés par ␀)",
+    "column ingest.rejected_row.replayed_by": "Reprise qui a relu cette ligne : elle n'est plus en attente",
 }
 
 _SYSTEM_COMMENTS = {
@@ -84,6 +98,7 @@ _SYSTEM_COMMENTS = {
     "_line": "Ligne physique du fichier livré (l'en-tête est la ligne 1)",
     "_known_from": "Date à partir de laquelle cette version était connue (incluse)",
     "_known_to": "Date à partir de laquelle cette version n'était plus la bonne (exclue ; infinity : version ouverte)",
+    "_closed_by": "Livraison qui a fermé cette version (vide : version ouverte)",
 }
 
 
@@ -152,6 +167,7 @@ def _create_raw_table(connection: psycopg.Connection, contract: Contract) -> Non
                 table, sql.Identifier(column.name), sql.SQL(column.sql_type)
             )
         )
+    connection.execute(sql.SQL("alter table {} add column if not exists _closed_by bigint").format(table))
     connection.execute(create_open_key_index(contract))
     # The rows of one delivery lie together: a tiny index finds them without reading the whole table (the gates do).
     connection.execute(

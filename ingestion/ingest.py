@@ -22,8 +22,9 @@ from ingestion.content import Content, Refusal, examine
 from ingestion.database import connect, raw_table
 from ingestion.fingerprints import KnownRows, Marks, Mask
 from ingestion.lines import REJECT_SCHEMA, Identity, Layout, printable
+from ingestion.quarantine import Taken
 from ingestion.reading import Batch, Reading, layout_of, refuse_if_changed
-from ingestion.records import first_line_number, raw_records, read_records
+from ingestion.records import first_line, raw_records, read_records
 
 Status = Literal["loaded", "identical", "refused"]
 _QUARANTINE = "ingest.rejected_row"
@@ -57,6 +58,7 @@ class DeliveryAccount:
     delimiter: str | None
     seconds: float
     compression: str | None = None
+    replay_of: int | None = None
 
 
 @dataclass
@@ -70,8 +72,10 @@ class _Delivery:
     run_id: str | None
     contract: Contract | None = None
     content: Content | None = None
+    header: str | None = None
     layout: Layout | None = None
     delivery_id: int = 0
+    taken: Taken | None = None
     progress: Callable[[int], None] | None = None
     started: float = field(default_factory=time.perf_counter)
 
@@ -98,19 +102,21 @@ def ingest_file(
     run_id: str | None = None,
     progress: Callable[[int], None] | None = None,
     role: str | None = None,
-    replay: bool = False,
+    again: bool = False,
+    taken: Taken | None = None,
 ) -> DeliveryAccount:
     """Loads one file as a delivery received on `received_on`, and says what became of each of its lines.
 
     `source` forces a contract instead of recognising the file by its name (KeyError when there is none of that name).
-    `replay` loads a content that was already loaded (after a contract was corrected, say). `progress` is called with
-    the number of lines read so far. Bad input never raises: it is refused, with the reason, in the ledger too.
+    `again` loads a content that was already loaded (after its contract gained a column, say). `progress` is called with
+    the number of lines read so far. Bad input never raises: it is refused, with the reason, in the ledger too. Except
+    for a replay (`taken`: lines out of the quarantine): it records nothing when it brings nothing, and raises Refusal.
     Everything is written in one transaction under a lock per source: a kill leaves nothing half done. Raises
     psycopg.Error when the server fails.
     """
     path = Path(path)
     contract = contracts[source] if source is not None else recognise(path, contracts)
-    delivery = _Delivery(url, role, path, received_on, run_id, contract, progress=progress)
+    delivery = _Delivery(url, role, path, received_on, run_id, contract, taken=taken, progress=progress)
     try:
         if contract is None:
             delivery.content = _undecoded(path)
@@ -118,8 +124,10 @@ def ingest_file(
             raise Refusal("fichier_inconnu", message)
         delivery.content = examine(path, contract.encodings)
         with connect(url, role=role) as connection:
-            return _load(connection, delivery, contract, identity, replay)
+            return _load(connection, delivery, contract, identity, again or taken is not None)
     except Refusal as refusal:
+        if taken is not None:
+            raise
         with connect(url, role=role) as connection:
             return _refuse(connection, delivery, refusal)
     except OSError as error:
@@ -130,15 +138,15 @@ def ingest_file(
 
 
 def _load(
-    connection: psycopg.Connection, delivery: _Delivery, contract: Contract, identity: Identity, replay: bool
+    connection: psycopg.Connection, delivery: _Delivery, contract: Contract, identity: Identity, again: bool
 ) -> DeliveryAccount:
     load.lock_source(connection, contract.name)
     content = delivery.content
     assert content is not None
-    if not replay and (same := _already_loaded(connection, contract, content)) is not None:
+    if not again and (same := _already_loaded(connection, contract, content)) is not None:
         return _identical(connection, delivery, same)
     previous = _previous(connection, contract, delivery)
-    _, delivery.layout = layout_of(content, contract)
+    delivery.header, delivery.layout = layout_of(content, contract)
     delivery.delivery_id = _next_id(connection)
     known = _known(connection, delivery, contract)
     load.create_staging(connection, contract)
@@ -146,7 +154,12 @@ def _load(
     stage.read(identity)
     refuse_if_changed(content)
     _check_volume(delivery, contract, stage.lines, previous)
-    return _account(connection, delivery, stage.lines, stage.rejects, stage.finish())
+    if delivery.taken is not None:
+        stage.rejects.update(delivery.taken.set_aside(connection, contract, delivery.delivery_id))
+    change = stage.finish()
+    if delivery.taken is not None:
+        delivery.taken.settle(connection, delivery.delivery_id, stage.lines)
+    return _account(connection, delivery, stage.lines, stage.rejects, change)
 
 
 def _known(connection: psycopg.Connection, delivery: _Delivery, contract: Contract) -> KnownRows | None:
@@ -265,13 +278,13 @@ def _already_loaded(connection: psycopg.Connection, contract: Contract, content:
 
 
 def _previous(connection: psycopg.Connection, contract: Contract, delivery: _Delivery) -> int | None:
-    """Lines of the last loaded delivery received on an earlier day; None when there is none: this is the first one.
+    """Lines of the last loaded file received on an earlier day; None when there is none: this is the first one.
 
     Refusal when a later delivery is already loaded: knowledge cannot be rewritten behind what was computed from it.
     """
     row = connection.execute(
-        "select max(received_on), (array_agg(lines order by delivery_id desc) filter (where received_on < %(day)s))[1] "
-        "from ingest.delivery where source = %(source)s and status = 'loaded'",
+        "select max(received_on), (array_agg(lines order by delivery_id desc) filter (where received_on < %(day)s "
+        "and not is_partial))[1] from ingest.delivery where source = %(source)s and status = 'loaded'",
         {"day": delivery.received_on, "source": contract.name},
     ).fetchone()
     last, lines = row if row else (None, None)
@@ -338,14 +351,16 @@ def _refuse(connection: psycopg.Connection, delivery: _Delivery, refusal: Refusa
 def _refused_lines(delivery: _Delivery, refusal: Refusal) -> Iterator[pl.DataFrame]:
     """Lines of a refused file: records when its layout was understood, else physical lines that are not blank."""
     content = delivery.content or _undecoded(delivery.path)
-    if content is None:
+    header = first_line(content, errors="replace") if content else None
+    if content is None or header is None:
         return
+    delivery.header = header[1]
     texts: Iterator[tuple[list[int], list[str]]]
     if delivery.layout is not None:
         frames = read_records(content, delivery.layout.header, delivery.layout.delimiter)
         texts = ((f["_line"].to_list(), f["_raw"].to_list()) for f in frames)
     else:
-        texts = raw_records(content, first_line_number(content))
+        texts = raw_records(content, header[0])
     for numbers, raws in texts:
         value = refusal.value and printable(refusal.value)
         why = ("rejet", refusal.column, refusal.rule, value, printable(refusal.message))
@@ -393,9 +408,15 @@ def _record(
         "rows_closed": 0,
         "status": status,
         "reason": reason and printable(reason),
+        "replay_of": delivery.taken and delivery.taken.delivery_id,
         **counts,
     }
-    stored = row | {"code_version": code_version(), "run_id": delivery.run_id}
+    stored = row | {
+        "header": delivery.header and printable(delivery.header),
+        "is_partial": delivery.taken is not None and delivery.taken.partial,
+        "code_version": code_version(),
+        "run_id": delivery.run_id,
+    }
     connection.execute(
         sql.SQL("insert into ingest.delivery ({}) values ({})").format(
             sql.SQL(", ").join(map(sql.Identifier, stored)), sql.SQL(", ").join(map(sql.Placeholder, stored))

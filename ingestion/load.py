@@ -199,8 +199,10 @@ def apply_versions(
         _keep_versions_of_lines_not_loaded(connection, contract)
     connection.execute("analyze difference")
     closed = connection.execute(
-        sql.SQL("update {} r set _known_to = %s from difference d where r.ctid = d._old").format(raw_table(contract)),
-        (received_on,),
+        sql.SQL("update {} r set _known_to = %s, _closed_by = %s from difference d where r.ctid = d._old").format(
+            raw_table(contract)
+        ),
+        (received_on, delivery_id),
     ).rowcount
     known_from = _known_from(contract, first)
     columns = [c.name for c in contract.columns]

@@ -47,12 +47,6 @@ def lines_of(content: Content, *, errors: str = "strict") -> Iterator[tuple[int,
         yield number, [carry]
 
 
-def first_line_number(content: Content) -> int:
-    """Number of the first line that is not blank (1 for a file without any), undecodable bytes allowed."""
-    found = first_line(content, errors="replace")
-    return found[0] if found else 1
-
-
 def first_line(content: Content, *, errors: str = "strict") -> tuple[int, str] | None:
     """Number and text of the first line that is not blank; None for a file without any."""
     for number, lines in lines_of(content, errors=errors):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 
 import psycopg
 from psycopg import sql
 
-from expectations.contract import load_contracts
 from ingestion.database import connect
 
 
@@ -36,12 +34,12 @@ def withdraw(url: str, delivery_id: int) -> Withdrawal:
     """
     with connect(url) as connection:
         found = connection.execute(
-            "select source, received_on, status from ingest.delivery where delivery_id = %s", [delivery_id]
+            "select source, status from ingest.delivery where delivery_id = %s", [delivery_id]
         ).fetchone()
-        if found is None or found[2] != "loaded":
-            state = "n’existe pas" if found is None else f"n’est pas chargée (état : {found[2]})"
+        if found is None or found[1] != "loaded":
+            state = "n’existe pas" if found is None else f"n’est pas chargée (état : {found[1]})"
             raise WithdrawalRefused(f"La livraison {delivery_id} {state} : il n’y a rien à retirer.")
-        source, received_on, _ = found
+        source, _ = found
         connection.execute("select pg_advisory_xact_lock(hashtext(%s))", [f"vigie.ingest.{source}"])
         latest = connection.execute(
             "select max(delivery_id) from ingest.delivery where source = %s and status = 'loaded'", [source]
@@ -50,26 +48,20 @@ def withdraw(url: str, delivery_id: int) -> Withdrawal:
             raise WithdrawalRefused(
                 f"La livraison {delivery_id} n’est pas la dernière de {source} : retirez d’abord la livraison {latest[0]}."
             )
-        removed, reopened = _restore(connection, source, delivery_id, received_on)
+        removed, reopened = _restore(connection, source, delivery_id)
         connection.execute("update ingest.delivery set status = 'withdrawn' where delivery_id = %s", [delivery_id])
+        # The lines that a replay had taken wait in quarantine again.
+        connection.execute("update ingest.rejected_row set replayed_by = null where replayed_by = %s", [delivery_id])
     return Withdrawal(delivery_id, source, removed, reopened)
 
 
-def _restore(connection: psycopg.Connection, source: str, delivery_id: int, received_on: date) -> tuple[int, int]:
+def _restore(connection: psycopg.Connection, source: str, delivery_id: int) -> tuple[int, int]:
     table = sql.SQL("raw.{}").format(sql.Identifier(source))
-    key = load_contracts()[source].key
-    same_key = sql.SQL(" and ").join(sql.SQL("other.{0} = closed.{0}").format(sql.Identifier(name)) for name in key)
     removed = connection.execute(
         sql.SQL("delete from {} where _delivery_id = %s").format(table), [delivery_id]
     ).rowcount
-    # Closed that day, and replaced by nothing that is still there: this delivery closed it.
     reopened = connection.execute(
-        sql.SQL(
-            "update {table} as closed set _known_to = 'infinity' where closed._known_to = %(day)s "
-            "and not exists (select 1 from {table} as other where other._known_to = 'infinity' and {same_key}) "
-            "and not exists (select 1 from {table} as other where other._known_to = %(day)s "
-            "and other._delivery_id > closed._delivery_id and {same_key})"
-        ).format(table=table, same_key=same_key),
-        {"day": received_on},
+        sql.SQL("update {} set _known_to = 'infinity', _closed_by = null where _closed_by = %s").format(table),
+        [delivery_id],
     ).rowcount
     return removed, reopened

@@ -1,4 +1,4 @@
-"""Files in: `simulate`, `ingest`, `delivery`, `quarantine`, `contract`."""
+"""Files in: `simulate`, `ingest`, `delivery`."""
 
 from __future__ import annotations
 
@@ -10,20 +10,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import typer
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from expectations.contract import load_contracts
 from ingestion.database import connect
+from ingestion.differences import DifferenceRefused, difference
 from ingestion.ingest import DeliveryAccount, ingest_file
 from ingestion.withdraw import WithdrawalRefused, withdraw
 from orchestration import landing, runs
 from orchestration.cli.console import AsJson, Refused, bars, console, day_argument, instance_of, print_json
+from orchestration.cli.spreadsheet import write_table
 from orchestration.instance import as_role
 from orchestration.months import TIMEZONE
 from orchestration.schema import INGESTION_ROLE
 
+CHANGE_SCHEMA = {"siren": pl.String, "change": pl.String} | {
+    "rows_added": pl.Int64, "rows_removed": pl.Int64, "rows_changed": pl.Int64, "columns": pl.String,
+}  # fmt: skip
 STATUS_STYLE = {"loaded": "green", "identical": "dim", "refused": "red"}
 
 
@@ -31,16 +37,11 @@ def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
     app.command()(simulate)
     app.command()(ingest)
-    for name, help_text, function in (
-        ("delivery", "The ledger of deliveries.", delivery_list),
-        ("quarantine", "The lines that were refused, and why.", quarantine_list),
-        ("contract", "What each delivered file must look like.", contract_list),
-    ):
-        group = typer.Typer(name=name, help=help_text, no_args_is_help=True)
-        group.command("list")(function)
-        if name == "delivery":
-            group.command("withdraw")(delivery_withdraw)
-        app.add_typer(group)
+    group = typer.Typer(name="delivery", help="The ledger of deliveries.", no_args_is_help=True)
+    group.command("list")(delivery_list)
+    group.command("diff")(delivery_diff)
+    group.command("withdraw")(delivery_withdraw)
+    app.add_typer(group)
 
 
 def simulate(
@@ -145,14 +146,50 @@ def delivery_list(
     context: typer.Context,
     source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
     limit: Annotated[int, typer.Option(min=1)] = 50,
+    details: Annotated[
+        bool, typer.Option("--details", help="Layout, encoding, code version and run too (as in --json).")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """The latest deliveries, newest first."""
     query = """
-        select delivery_id, source, file_name, received_on, status, lines, loaded, unchanged, rejected, out_of_scope, reason
+        select delivery_id, source, file_name, received_on, status, lines, loaded, unchanged, rejected, out_of_scope, reason,
+            rows_opened, rows_closed, replay_of, layout, encoding, delimiter, compression, content_sha256, code_version, run_id,
+            recorded_at
         from ingest.delivery where %(source)s::text is null or source = %(source)s order by delivery_id desc limit %(limit)s
     """
-    _list(context, query, {"source": source, "limit": limit}, as_json)
+    rows = query_rows(context, query, {"source": source, "limit": limit})
+    if not as_json and not details:
+        rows = [{name: row[name] for name in list(row)[:11]} for row in rows]
+    print_rows(rows, as_json)
+
+
+def delivery_diff(
+    context: typer.Context,
+    before: Annotated[int, typer.Argument(help="A delivery (see `vigie delivery list`).")],
+    after: Annotated[int, typer.Argument(help="Another delivery of the same source.")],
+    limit: Annotated[int, typer.Option(min=1, help="Companies shown.")] = 50,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write every company to this .csv, .xlsx or .parquet file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Companies and rows that were added, removed or changed between two deliveries of a source."""
+    with runs.opened(instance_of(context)) as url:
+        try:
+            found = difference(as_role(url, INGESTION_ROLE), before, after)
+        except DifferenceRefused as refusal:
+            raise Refused(str(refusal)) from refusal
+    content = dataclasses.asdict(found)
+    rows = [item | {"columns": ", ".join(item["columns"])} for item in content["changes"]]
+    if out is not None:
+        write_table(pl.DataFrame(rows, schema=CHANGE_SCHEMA), out)
+    if as_json:
+        print_json(content | {"changes": content["changes"][:limit]})
+        return
+    print_rows(rows[:limit], as_json=False)
+    for name, counts in (("companies", found.companies), ("rows", found.rows), ("columns changed", found.columns)):
+        console.print(f"{name}: " + (", ".join(f"{count:,} {change}" for change, count in counts.items()) or "none"))
 
 
 def delivery_withdraw(
@@ -174,48 +211,12 @@ def delivery_withdraw(
         )
 
 
-def quarantine_list(
-    context: typer.Context,
-    source: Annotated[str | None, typer.Option(help="Only this source; then line by line.")] = None,
-    limit: Annotated[int, typer.Option(min=1)] = 50,
-    as_json: AsJson = False,
-) -> None:
-    """Refused lines: counted by source and rule, or line by line for one source."""
-    by_rule = """
-        select source, kind, rule, count(*) as lines, min(message) as example
-        from ingest.rejected_row inner join ingest.delivery using (delivery_id)
-        group by source, kind, rule order by source, lines desc limit %(limit)s
-    """
-    by_line = """
-        select delivery_id, file_name, line, kind, column_name, rule, value, message, raw_text
-        from ingest.rejected_row inner join ingest.delivery using (delivery_id)
-        where source = %(source)s order by delivery_id desc, line limit %(limit)s
-    """
-    _list(context, by_line if source else by_rule, {"source": source, "limit": limit}, as_json)
-
-
-def contract_list(as_json: AsJson = False) -> None:
-    """The sources: who produces them, how often, under which file names."""
-    rows = [
-        {
-            "source": item.name,
-            "producer": item.producer,
-            "label": item.label,
-            "cadence": item.cadence,
-            "mode": item.mode,
-            "files": ", ".join(item.file_names),
-        }
-        for item in load_contracts().values()
-    ]
-    print_rows(rows, as_json)
-
-
-def _list(context: typer.Context, query: str, parameters: dict[str, Any], as_json: bool) -> None:
+def query_rows(context: typer.Context, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of a query of ours on the instance, by column name."""
     with runs.opened(instance_of(context)) as url, connect(url) as connection:
         cursor = connection.execute(query.encode(), parameters)
         names = [column.name for column in cursor.description or []]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor]
-    print_rows(rows, as_json)
+        return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
 def print_rows(rows: Sequence[dict[str, Any]], as_json: bool) -> None:

@@ -120,7 +120,8 @@ def _state(instance: Instance, url: str, day: date) -> dict[str, Any]:
     with connect(url) as connection:
         last: dict[str, date] = dict(
             connection.execute(
-                "select source, max(received_on) from ingest.delivery where status in ('loaded', 'identical') group by source"
+                "select source, max(received_on) from ingest.delivery "
+                "where status in ('loaded', 'identical') and not is_partial group by source"
             ).fetchall()
         )
         published = connection.execute("select max(month) from publication.month where status = 'published'").fetchone()

@@ -12,6 +12,7 @@ from psycopg import sql as compose
 from orchestration import runs
 from orchestration.cli.console import AsJson, Refused, console, instance_of
 from orchestration.cli.deliveries import print_rows
+from orchestration.cli.spreadsheet import FORMATS, write_table
 from orchestration.instance import as_role
 from orchestration.schema import READER_ROLE
 
@@ -41,22 +42,13 @@ def export(
     """A published table into a file."""
     import polars as pl
 
-    if file.suffix not in {".parquet", ".csv", ".xlsx"}:
-        raise typer.BadParameter(f"{file.name}: .parquet, .csv or .xlsx is expected")
+    if file.suffix not in FORMATS:  # known before a long query
+        raise typer.BadParameter(f"{file.name}: {', '.join(FORMATS)} is expected")
     query = compose.SQL("select * from published.{}").format(compose.Identifier(table.removeprefix("published.")))
     with runs.opened(instance_of(context)) as url:
         names, rows = _read(url, query.as_string())
     frame = pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
-    if file.suffix == ".parquet":
-        frame.write_parquet(file)
-    elif file.suffix == ".xlsx":
-        frame.write_excel(file)  # polars writes text as text: a name that starts with = stays a name
-    else:
-        # A spreadsheet would take such text for a formula; the quote makes it text.
-        dangerous = pl.col(pl.String).str.contains(r"^[=+\-@\t\r]")
-        frame.with_columns(
-            pl.when(dangerous).then("'" + pl.col(pl.String)).otherwise(pl.col(pl.String)).name.keep()
-        ).write_csv(file)
+    write_table(frame, file)
     console.print(f"{frame.height:,} rows written to {file}")
 
 

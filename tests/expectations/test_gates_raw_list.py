@@ -46,9 +46,9 @@ create schema ingest;
 create table ingest.delivery (
     delivery_id bigint primary key, source text, file_name text, received_on date, lines bigint, loaded bigint,
     unchanged bigint, rejected bigint, out_of_scope bigint, rows_opened bigint, rows_closed bigint, status text,
-    layout text default 'lues : toutes'
+    layout text default 'lues : toutes', replay_of bigint, is_partial boolean not null default false
 );
-create table ingest.rejected_row (delivery_id bigint, line bigint, kind text, rule text);
+create table ingest.rejected_row (delivery_id bigint, line bigint, kind text, rule text, replayed_by bigint);
 create table raw.essai__debit (
     compte text, siren text, part_eur numeric(18, 2), etat text, libelle text, nom text, date_traitement date,
     _delivery_id bigint not null, _line bigint not null, _known_from date not null,

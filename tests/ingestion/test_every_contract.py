@@ -24,7 +24,7 @@ def test_the_fixture_of_every_contract_loads_fully(base: Base, source: str) -> N
     assert base.query(f"select count(*) from raw.{source}") == [(account.rows_opened,)]
     again = base.deliver(FIXTURES / f"{source}.csv", source=source, received=date(2026, 2, 15))
     assert (again.status, again.unchanged, again.rows_opened) == ("identical", account.lines, 0)
-    replayed = base.deliver(FIXTURES / f"{source}.csv", source=source, received=date(2026, 2, 15), replay=True)
+    replayed = base.deliver(FIXTURES / f"{source}.csv", source=source, received=date(2026, 2, 15), again=True)
     assert (replayed.unchanged, replayed.rows_opened, replayed.rows_closed) == (account.lines, 0, 0)
 
 

@@ -172,6 +172,6 @@ def test_the_result_does_not_depend_on_how_the_file_is_cut_into_blocks(
     expected = dump(base)
     for block in (1, 2, 7, 64):
         monkeypatch.setattr("ingestion.content.BLOCK", block)
-        account = base.deliver(debits.replace("\n", "\r\n"), received=JAN, replay=True)
+        account = base.deliver(debits.replace("\n", "\r\n"), received=JAN, again=True)
         assert (account.lines, account.unchanged) == (4, 4)
     assert dump(base) == expected

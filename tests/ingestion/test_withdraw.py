@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import psycopg
 import pytest
 from delivery_base import Base
 
@@ -71,3 +72,41 @@ def test_only_the_latest_delivery_of_a_source_is_taken_back(base: Base, debits: 
     withdraw(base.url, second.delivery_id)
     with pytest.raises(WithdrawalRefused, match="withdrawn"):
         withdraw(base.url, second.delivery_id)
+
+
+def test_a_row_that_another_file_of_the_same_day_had_closed_stays_closed(base: Base, debits: str) -> None:
+    """Seen before versions said which delivery had closed them: the row that the first file had dropped came back."""
+    base.deliver(debits, received=JAN)
+    base.deliver("\n".join(debits.splitlines()[:-1]) + "\n", received=FEB)
+    before = versions(base)
+    two = base.deliver(
+        "\n".join(corrected(debits).splitlines()[:-1]).replace(";195907;", ";195908;") + "\n", received=FEB
+    )
+    assert two.rows_closed > 0
+    withdraw(base.url, two.delivery_id)
+    assert versions(base) == before
+
+
+def test_an_increment_taken_back_leaves_the_others_as_they_were(base: Base) -> None:
+    header = "SIREN;NB_JOURS;NB_JOURS_LIB;DATE_VALEUR\n"
+    base.deliver(header + "012345674;2;x;15/12/2018\n023456783;1;x;15/12/2018\n", "paydex_1.csv", received=JAN)
+    query = "select d::text from raw.altares__paydex d order by 1"
+    before = base.query(query)
+    bad = base.deliver(header + "012345674;20;x;15/12/2018\n012345674;3;x;15/01/2019\n", "paydex_2.csv", received=FEB)
+    done = withdraw(base.url, bad.delivery_id)
+    assert (done.rows_removed, done.rows_reopened) == (2, 1)
+    assert base.query(query) == before
+
+
+def test_a_withdrawal_that_fails_half_way_changes_nothing(base: Base, debits: str) -> None:
+    """One transaction: what an error interrupts is undone."""
+    base.deliver(debits, received=JAN)
+    bad = base.deliver(corrected(debits), received=FEB)
+    before = versions(base)
+    base.execute(
+        "create function stop() returns trigger language plpgsql as $$ begin raise 'stop'; end $$; "
+        "create trigger stop before update on ingest.delivery for each row execute function stop()"
+    )
+    with pytest.raises(psycopg.errors.RaiseException):
+        withdraw(base.url, bad.delivery_id)
+    assert versions(base) == before

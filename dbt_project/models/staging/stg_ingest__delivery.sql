@@ -25,6 +25,7 @@ renamed as (
         rejected as rejets
 
     from source
+    where not is_partial
 
 )
 

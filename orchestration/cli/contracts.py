@@ -1,0 +1,136 @@
+"""Contracts, for those who deliver and those who add a source: `contract list`, `contract check`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from expectations.contract import Contract, ContractError, load_contract, load_contracts
+from ingestion.check import BrokenRule, FileCheck, check_file
+from orchestration.cli.console import AsJson, Refused, bars, console, print_json
+from orchestration.cli.deliveries import print_rows
+
+#: One line, several lines.
+KINDS = {
+    "rejet": ("ligne rejetée", "lignes rejetées"),
+    "hors_perimetre": ("ligne hors périmètre", "lignes hors périmètre"),
+    "avertissement": ("ligne chargée avec un avertissement", "lignes chargées avec un avertissement"),
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    group = typer.Typer(name="contract", help="What each delivered file must look like.", no_args_is_help=True)
+    group.command("list")(contract_list)
+    group.command("check")(contract_check)
+    app.add_typer(group)
+
+
+def contract_list(as_json: AsJson = False) -> None:
+    """The sources: who produces them, how often, under which file names."""
+    rows = [
+        {
+            "source": item.name,
+            "producer": item.producer,
+            "label": item.label,
+            "cadence": item.cadence,
+            "mode": item.mode,
+            "files": ", ".join(item.file_names),
+        }
+        for item in load_contracts().values()
+    ]
+    print_rows(rows, as_json)
+
+
+def contract_check(
+    paths: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Files to check.")],
+    source: Annotated[
+        str | None, typer.Option(help="Name of the contract, when the file's own name does not tell.")
+    ] = None,
+    contract: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A contract in this YAML file, rather than one of ours."),
+    ] = None,
+    identity: Annotated[Literal["luhn", "format"], typer.Option(help="Check of SIREN and SIRET.")] = "luhn",
+    as_json: AsJson = False,
+) -> None:
+    """Tell what is wrong with files before they are delivered, in French, without a database (exit 1: something is)."""
+    contracts = load_contracts()
+    if contract is not None:
+        drafted = _contract_in(contract)
+        contracts, source = {drafted.name: drafted}, drafted.name
+    if source is not None and source not in contracts:
+        raise typer.BadParameter(f"no contract is called {source!r}; see `vigie contract list`")
+    checks = []
+    with bars() as progress:
+        for path in paths:
+            task = progress.add_task(path.name, total=None)
+            checks.append(
+                check_file(
+                    path,
+                    contracts,
+                    source=source,
+                    identity=identity,
+                    progress=lambda done, task=task: progress.update(task, completed=done),  # type: ignore[misc]
+                )
+            )
+            progress.remove_task(task)
+    if as_json:
+        print_json([dataclasses.asdict(check) for check in checks])
+    else:
+        for check in checks:
+            console.print("\n".join(_report(check)), markup=False, highlight=False, soft_wrap=True)
+    if wrong := [check.file_name for check in checks if not check.conforming]:
+        raise Refused(f"non conforme : {', '.join(wrong)}")
+
+
+def _contract_in(path: Path) -> Contract:
+    try:
+        return load_contract(path)
+    except ContractError as error:
+        raise Refused(str(error)) from error
+
+
+def _report(check: FileCheck) -> list[str]:
+    """One file for its producer: verdict, layout, counts, then each broken rule with its first lines."""
+    verdict = "conforme" if check.conforming else "NON CONFORME"
+    lines = [f"{check.file_name} : {verdict} (contrat {check.source or 'inconnu'})"]
+    if check.refusal:
+        lines.append(f"  Fichier refusé : {check.refusal}")
+    if check.columns_read:
+        form = [
+            check.encoding,
+            f"séparateur « {check.delimiter} »",
+            check.compression and f"archive {check.compression}",
+        ]
+        lines.append(f"  Format : {', '.join(item for item in form if item)}")
+        for label, names in (
+            ("lues", check.columns_read),
+            ("ignorées", check.columns_ignored),
+            ("absentes", check.columns_absent),
+        ):
+            if names:
+                lines.append(f"  Colonnes {label} ({len(names)}) : {', '.join(names)}")
+    lines.append(
+        f"  Lignes : {check.lines} (acceptées : {check.accepted}, rejetées : {check.rejected}, "
+        f"hors périmètre : {check.out_of_scope})"
+    )
+    if check.period:
+        lines.append(f"  Période couverte : du {check.period[0]:%d/%m/%Y} au {check.period[1]:%d/%m/%Y}")
+    if not check.tolerated and check.refusal is None:
+        lines.append("  Trop de lignes rejetées : la livraison serait bloquée.")
+    for broken in check.rules:
+        lines += _rule_report(broken)
+    return lines
+
+
+def _rule_report(broken: BrokenRule) -> list[str]:
+    place = f", colonne {broken.column}" if broken.column else ""
+    lines = [f"  Règle {broken.rule}{place} : {broken.lines} {KINDS[broken.kind][broken.lines > 1]}"]
+    lines += [f"    {example.message}" for example in broken.examples]
+    if broken.lines > len(broken.examples):
+        lines.append(f"    … et encore {broken.lines - len(broken.examples)}")
+    return lines
