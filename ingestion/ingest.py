@@ -23,8 +23,8 @@ from ingestion.ahead import ahead
 from ingestion.content import Content, Refusal, examine
 from ingestion.database import connect, raw_table
 from ingestion.fingerprints import KnownRows, Marks, Mask, SeenKeys, marks_of
-from ingestion.lines import REJECT_SCHEMA, Identity, Layout, LineReader, Typed, find_layout, printable
-from ingestion.records import first_line, first_line_number, raw_records, read_records
+from ingestion.forms import layout_of, lines_without_layout, records_of
+from ingestion.lines import REJECT_SCHEMA, Identity, Layout, LineReader, Typed, printable
 
 Status = Literal["loaded", "identical", "refused"]
 _QUARANTINE = "ingest.rejected_row"
@@ -139,12 +139,7 @@ def _load(
     if not replay and (same := _already_loaded(connection, contract, content)) is not None:
         return _identical(connection, delivery, same)
     previous = _previous(connection, contract, delivery)
-    found = first_line(content)
-    if found is None:
-        raise Refusal(
-            "fichier_vide", f"{delivery.path.name}, ligne 1 : fichier vide, en-tête attendu (règle fichier_vide)"
-        )
-    delivery.layout = find_layout(contract, *found, delivery.path.name)
+    delivery.layout = layout_of(content, contract)
     delivery.delivery_id = _next_id(connection)
     known = _known(connection, delivery, contract)
     load.create_staging(connection, contract)
@@ -197,8 +192,7 @@ class _Stage:
         assert content is not None
         assert layout is not None
         reader = LineReader(self.contract, layout, self.delivery.path.name, identity)
-        records = read_records(content, layout.header, layout.delimiter)
-        with closing(ahead(reader.type_records(records))) as batches:
+        with closing(ahead(reader.type_records(records_of(content, layout)))) as batches:
             for batch in batches:
                 self._take(batch)
                 self.lines += batch.records
@@ -381,10 +375,9 @@ def _refused_lines(delivery: _Delivery, refusal: Refusal) -> Iterator[pl.DataFra
         return
     texts: Iterator[tuple[list[int], list[str]]]
     if delivery.layout is not None:
-        frames = read_records(content, delivery.layout.header, delivery.layout.delimiter)
-        texts = ((f["_line"].to_list(), f["_raw"].to_list()) for f in frames)
+        texts = ((f["_line"].to_list(), f["_raw"].to_list()) for f in records_of(content, delivery.layout))
     else:
-        texts = raw_records(content, first_line_number(content))
+        texts = lines_without_layout(content)
     for numbers, raws in texts:
         value = refusal.value and printable(refusal.value)
         why = ("rejet", refusal.column, refusal.rule, value, printable(refusal.message))
@@ -420,8 +413,8 @@ def _record(
         "received_on": delivery.received_on,
         "content_sha256": content.sha256 if content else None,
         "layout": delivery.layout.describe() if delivery.layout else layout,
-        "encoding": content.encoding if content else None,
-        "delimiter": delivery.layout.delimiter if delivery.layout else delimiter,
+        "encoding": (content.encoding or None) if content else None,
+        "delimiter": (delivery.layout.delimiter or None) if delivery.layout else delimiter,
         "compression": content.compression if content else None,
         "lines": 0,
         "loaded": 0,
