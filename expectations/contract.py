@@ -34,7 +34,7 @@ ColumnType = Literal[
     "periode_fin",
     "boolean",
 ]
-DateFormat = Literal["iso", "jj/mm/aaaa", "jj/mm/aa", "urssaf", "jjmmmaaaa"]
+DateFormat = Literal["iso", "jj/mm/aaaa", "jj/mm/aa", "mm/aaaa", "urssaf", "jjmmmaaaa", "excel"]
 Derivation = Literal["concatenation", "departement", "procol_action", "procol_stade"]
 
 _SQL_TYPES: dict[str, str] = {
@@ -54,7 +54,7 @@ FEW_REJECTS = 3  # in a small file a bad line or two exceeds any share…
 MOST_REJECTS = 0.5  # … but never more than half of the lines
 
 _COMPRESSED = re.compile(r"\.(gz|zip|xz)$", re.IGNORECASE)
-_TEXTUAL = re.compile(r"\.(csv|txt)$", re.IGNORECASE)
+_KNOWN_FORM = re.compile(r"\.(csv|txt|xlsx?|json|jsonl|parquet)$", re.IGNORECASE)
 
 
 class ContractError(ValueError):
@@ -69,8 +69,9 @@ class Column(_Model):
     """One column of the raw table, and how it is read from the file.
 
     `headers`: every spelling ever delivered. `required`: the header must be in the file. `nullable`: the cell may be
-    empty. `default`: what an empty cell is stored as. `on_invalid: 'null'`: an unreadable cell is stored as null and
-    the line is reported as a warning instead of being rejected. `scale`: number of decimals stored (euros: 2).
+    empty. `default`: what an empty cell is stored as. `extract`: regular expression of the whole cell of a text column,
+    whose group 1 is the value. `on_invalid`: instead of rejecting the line, `null` stores an unreadable or forbidden
+    value as null and warns, `out_of_scope` leaves the line aside. `scale`: number of decimals stored (euros: 2).
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -86,7 +87,8 @@ class Column(_Model):
     null_values: tuple[str, ...] = ()
     default: str | None = None
     scale: int | None = None
-    on_invalid: Literal["reject", "null"] = "reject"
+    extract: str | None = None
+    on_invalid: Literal["reject", "null", "out_of_scope"] = "reject"
     personal_data: bool = False
     derived: Derivation | None = None
     sources: tuple[str, ...] = ()
@@ -162,7 +164,8 @@ class Contract(_Model):
             raise ValueError(
                 f"une colonne de la clé doit être obligatoire ou avoir un `default` : {', '.join(nullable)}"
             )
-        for pattern in (*self.file_names, *([self.unpivot.headers] if self.unpivot else [])):
+        extracted = [column.extract for column in self.columns if column.extract]
+        for pattern in (*self.file_names, *extracted, *([self.unpivot.headers] if self.unpivot else [])):
             re.compile(pattern)
         return self
 
@@ -189,12 +192,13 @@ class Contract(_Model):
         return rejected <= min(MOST_REJECTS, max(self.max_reject_share, FEW_REJECTS / max(lines, 1))) * lines
 
     def recognises(self, file_name: str) -> bool:
-        """True when the file name (any case, .csv/.txt, optional .gz/.zip/.xz) is one of this contract's names."""
+        """True when the file name (any case, extension of a known form, optional .gz/.zip/.xz) is one of this contract's
+        names."""
         stem = _COMPRESSED.sub("", file_name)
-        textual = _TEXTUAL.sub("", stem)
-        if textual == file_name:
+        bare = _KNOWN_FORM.sub("", stem)
+        if bare == file_name:
             return False
-        return any(re.fullmatch(pattern, textual, re.IGNORECASE) for pattern in self.file_names)
+        return any(re.fullmatch(pattern, bare, re.IGNORECASE) for pattern in self.file_names)
 
 
 def load_contracts(folder: Path | None = None) -> dict[str, Contract]:

@@ -15,6 +15,7 @@ import polars as pl
 from expectations.contract import Column
 
 INTEGER_MAX = 2**31 - 1  # PostgreSQL integer
+_EXCEL_EPOCH_DAYS = 25569  # from 1899-12-30, day 0 of Excel, to 1970-01-01; serials read: 1954 to 2119
 
 _MONTHS = {
     name: number
@@ -62,8 +63,10 @@ DATE_FORMATS = {
     "iso": "AAAA-MM-JJ",
     "jj/mm/aaaa": "JJ/MM/AAAA",
     "jj/mm/aa": "JJ/MM/AA",
+    "mm/aaaa": "MM/AAAA",
     "urssaf": "1AAMMJJ",
     "jjmmmaaaa": "JJMMMAAAA",
+    "excel": "numéro de jour d'Excel",
 }
 
 
@@ -80,6 +83,8 @@ def parse(text: pl.Series, column: Column) -> pl.Series:
             return parse_dates(text, column.formats)
         case "periode_debut" | "periode_fin":
             return _mapped(text, {v: _bound(v, column.type) for v in text.unique().drop_nulls()}, pl.Date)
+        case "text" if column.extract:
+            return text.str.extract(f"^(?:{column.extract})$")
         case "boolean":
             return text.str.to_lowercase().replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean)
         case _:
@@ -140,6 +145,11 @@ def _dates(text: pl.Series, name: str) -> pl.Series:
             return slashed.str.to_date("%d/%m/%Y", strict=False)
         case "jj/mm/aa":
             return text.str.extract(r"^([0-9]{2}/[0-9]{2}/[0-9]{2})$").str.to_date("%d/%m/%y", strict=False)
+        case "mm/aaaa":
+            return ("01/" + text.str.extract(r"^([0-9]{2}/[0-9]{4})$")).str.to_date("%d/%m/%Y", strict=False)
+        case "excel":
+            serial = text.str.extract(r"^([2-7][0-9]{4})(?:\.0+)?$").cast(pl.Int32)
+            return (serial - _EXCEL_EPOCH_DAYS).cast(pl.Date)
         case "urssaf":
             number = text.str.extract(r"^([0-9]{6,7})$").cast(pl.Int64) + 19_000_000
             return number.cast(pl.String).str.to_date("%Y%m%d", strict=False)

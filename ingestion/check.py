@@ -13,9 +13,10 @@ import polars as pl
 
 from expectations.contract import Contract
 from ingestion.content import Content, Refusal, examine
+from ingestion.forms import layout_of
 from ingestion.ingest import recognise
 from ingestion.lines import Identity, Layout
-from ingestion.reading import Batch, Reading, layout_of, refuse_if_changed
+from ingestion.reading import Batch, Reading, refuse_if_changed
 
 EXAMPLES = 3
 
@@ -153,8 +154,8 @@ def _result(
         source=contract.name if contract else None,
         conforming=refusal is None and not rejected,
         refusal=refusal,
-        encoding=content.encoding if content else None,
-        delimiter=layout.delimiter if layout else None,
+        encoding=(content.encoding or None) if content else None,
+        delimiter=layout.delimiter if layout and content and content.form == "texte" else None,
         compression=content.compression if content else None,
         columns_read=read,
         columns_ignored=list(layout.ignored) if layout else [],

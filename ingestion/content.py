@@ -6,13 +6,15 @@ import codecs
 import gzip
 import hashlib
 import lzma
+import re
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Literal, cast
 
 BLOCK = 2 << 20  # bytes read at once: a batch of lines
 
@@ -23,7 +25,11 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _TOTAL = {"iso-8859-15"}  # gives a character to every byte: nothing to try
-_OLE = bytes.fromhex("d0cf11e0a1b11ae1")
+_OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # workbooks of before 2007
+_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*(?:\{\s*[\"}]|\])|\{\s*[\"}])")
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+
+Form = Literal["texte", "json", "classeur", "parquet"]
 
 
 class Refusal(Exception):
@@ -36,9 +42,11 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Content:
-    """What the first reading of a file tells: fingerprint of the decompressed bytes, encoding, compression."""
+    """What the first reading of a file tells: form, fingerprint of the decompressed bytes, encoding ('' for a workbook
+    or a parquet file), compression."""
 
     path: Path
+    form: Form
     compression: str
     sha256: str
     encoding: str
@@ -65,8 +73,6 @@ def open_decompressed(path: Path) -> Iterator[tuple[IO[bytes], str]]:
     with path.open("rb") as raw:
         magic = raw.read(8)
         raw.seek(0)
-        if magic.startswith(_OLE):
-            raise Refusal("classeur", f"{path.name} : classeur Excel reçu, fichier CSV attendu (règle classeur)")
         try:
             if magic.startswith(b"\x1f\x8b"):
                 with gzip.GzipFile(fileobj=raw) as stream:
@@ -74,10 +80,11 @@ def open_decompressed(path: Path) -> Iterator[tuple[IO[bytes], str]]:
             elif magic.startswith(b"\xfd7zXZ\x00"):
                 with lzma.LZMAFile(raw) as stream:
                     yield cast(IO[bytes], stream), "xz"
-            elif magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-                with zipfile.ZipFile(raw) as archive, archive.open(_only_member(path, archive)) as stream:
+            elif magic.startswith(_ZIP) and (archive := zipfile.ZipFile(raw)) and not is_workbook(archive):
+                with archive, archive.open(_only_member(path, archive)) as stream:
                     yield stream, "zip"
             else:
+                raw.seek(0)
                 yield raw, ""
         except (
             zlib.error,
@@ -94,10 +101,13 @@ def open_decompressed(path: Path) -> Iterator[tuple[IO[bytes], str]]:
             raise Refusal("archive", f"{path.name} : archive protégée par un mot de passe (règle archive)") from error
 
 
+def is_workbook(archive: zipfile.ZipFile) -> bool:
+    """True for the package of an office document, which is not an archive of deliveries."""
+    return "[Content_Types].xml" in archive.namelist()
+
+
 def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     members = [member for member in archive.infolist() if not member.is_dir()]
-    if any(member.filename == "[Content_Types].xml" for member in members):
-        raise Refusal("classeur", f"{path.name} : classeur Excel reçu, fichier CSV attendu (règle classeur)")
     if len(members) != 1:
         raise Refusal(
             "archive", f"{path.name} : un seul fichier attendu dans l'archive, {len(members)} reçus (règle archive)"
@@ -106,17 +116,18 @@ def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 def examine(path: Path, encodings: Sequence[str] = ("utf-8", "iso-8859-15"), *, lenient: bool = False) -> Content:
-    """Reads the file once: fingerprint, compression and encoding (a byte order mark always wins, then `encodings` in
-    order: the first that decodes every byte). `lenient`: when none does, the first one, undecodable as it is.
+    """Reads the file once: form, fingerprint, compression and encoding (a byte order mark always wins, then `encodings`
+    in order: the first that decodes every byte). `lenient`: when none does, the first one, undecodable as it is.
 
     Raises Refusal when the archive or the text cannot be decoded, OSError when the file cannot be opened.
     """
     digest, stamp, size = hashlib.sha256(), _stamp(path), 0
     with open_decompressed(path) as (stream, compression):
         head = stream.read(BLOCK)
+        form = _form(head)
         bom, by_bom = next(((mark, name) for mark, name in _BOMS if head.startswith(mark)), (b"", ""))
-        candidates = [by_bom] if by_bom else list(encodings)
-        decoders = {name: codecs.getincrementaldecoder(name)() for name in candidates if name not in _TOTAL}
+        candidates = [""] if form in ("classeur", "parquet") else [by_bom] if by_bom else list(encodings)
+        decoders = {name: codecs.getincrementaldecoder(name)() for name in candidates if name and name not in _TOTAL}
         block = head
         while True:
             digest.update(block)
@@ -129,15 +140,41 @@ def examine(path: Path, encodings: Sequence[str] = ("utf-8", "iso-8859-15"), *, 
             if not block:
                 break
             block = stream.read(BLOCK)
-    possible = [name for name in candidates if name in decoders or name in _TOTAL]
-    encoding = possible[0] if possible else candidates[0] if lenient else ""
-    if not encoding:
+    possible = [name for name in candidates if not name or name in decoders or name in _TOTAL]
+    if not possible and not lenient:
         raise Refusal(
             "encodage", f"{path.name}, ligne 1 : texte indéchiffrable en {' ni en '.join(candidates)} (règle encodage)"
         )
-    return Content(
-        path, compression, digest.hexdigest(), encoding, len(bom) if encoding != "utf-32" else 0, stamp, size
-    )
+    encoding = (possible or candidates)[0]
+    bom_bytes = len(bom) if encoding != "utf-32" else 0
+    return Content(path, form, compression, digest.hexdigest(), encoding, bom_bytes, stamp, size)
+
+
+def _form(head: bytes) -> Form:
+    """The form of a file, from its first bytes: a JSON file opens an object, or an array of objects."""
+    if head.startswith((_OLE, *_ZIP)):
+        return "classeur"
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    return "json" if _JSON.match(head) else "texte"
+
+
+@contextmanager
+def materialised(content: Content, max_bytes: int) -> Iterator[str]:
+    """The path of the decompressed file, for libraries that must move about in it: the file itself, or a copy that is
+    removed at the end. Raises Refusal beyond `max_bytes` (an archive may hide any size)."""
+    if not content.compression:
+        yield str(content.path)
+        return
+    with tempfile.TemporaryDirectory() as folder, open_decompressed(content.path) as (stream, _):
+        copy = Path(folder, "contenu")
+        with copy.open("wb") as target:
+            while block := stream.read(BLOCK):
+                if target.tell() + len(block) > max_bytes:
+                    message = f"{content.path.name} : contenu de plus de {max_bytes >> 20} Mo (règle taille)"
+                    raise Refusal("taille", message)
+                target.write(block)
+        yield str(copy)
 
 
 def text_blocks(content: Content, *, errors: str = "strict") -> Iterator[str]:

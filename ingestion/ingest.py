@@ -21,10 +21,11 @@ from ingestion import load
 from ingestion.content import Content, Refusal, examine
 from ingestion.database import connect, raw_table
 from ingestion.fingerprints import KnownRows, Marks, Mask
+from ingestion.forms import layout_of, lines_without_layout, records_of
 from ingestion.lines import REJECT_SCHEMA, Identity, Layout, printable
 from ingestion.quarantine import Taken
-from ingestion.reading import Batch, Reading, layout_of, refuse_if_changed
-from ingestion.records import first_line, raw_records, read_records
+from ingestion.reading import Batch, Reading, refuse_if_changed
+from ingestion.records import first_line
 
 Status = Literal["loaded", "identical", "refused"]
 _QUARANTINE = "ingest.rejected_row"
@@ -351,16 +352,15 @@ def _refuse(connection: psycopg.Connection, delivery: _Delivery, refusal: Refusa
 def _refused_lines(delivery: _Delivery, refusal: Refusal) -> Iterator[pl.DataFrame]:
     """Lines of a refused file: records when its layout was understood, else physical lines that are not blank."""
     content = delivery.content or _undecoded(delivery.path)
-    header = first_line(content, errors="replace") if content else None
-    if content is None or header is None:
+    if content is None:
         return
-    delivery.header = header[1]
+    if delivery.header is None and content.form == "texte" and (found := first_line(content, errors="replace")):
+        delivery.header = found[1]
     texts: Iterator[tuple[list[int], list[str]]]
     if delivery.layout is not None:
-        frames = read_records(content, delivery.layout.header, delivery.layout.delimiter)
-        texts = ((f["_line"].to_list(), f["_raw"].to_list()) for f in frames)
+        texts = ((f["_line"].to_list(), f["_raw"].to_list()) for f in records_of(content, delivery.layout))
     else:
-        texts = raw_records(content, header[0])
+        texts = lines_without_layout(content)
     for numbers, raws in texts:
         value = refusal.value and printable(refusal.value)
         why = ("rejet", refusal.column, refusal.rule, value, printable(refusal.message))
@@ -396,8 +396,10 @@ def _record(
         "received_on": delivery.received_on,
         "content_sha256": content.sha256 if content else None,
         "layout": delivery.layout.describe() if delivery.layout else layout,
-        "encoding": content.encoding if content else None,
-        "delimiter": delivery.layout.delimiter if delivery.layout else delimiter,
+        "encoding": (content.encoding or None) if content else None,
+        "delimiter": delivery.layout.delimiter
+        if delivery.layout and content and content.form == "texte"
+        else delimiter,
         "compression": content.compression if content else None,
         "lines": 0,
         "loaded": 0,

@@ -25,6 +25,7 @@ _FAULTS = {
     "guillemet_non_ferme": "guillemet ouvert et jamais fermé",
     "caractere_nul": "caractère nul interdit",
 }
+_KINDS = {"reject": "rejet", "null": "avertissement", "out_of_scope": "hors_perimetre"}
 _OUT_OF_SCOPE = {
     "pseudo_siret": "pseudo-SIRET de l'ACOSS (10e chiffre 5, 6, 7 ou 9), hors périmètre",
     "siret_provisoire": "numéro provisoire (lettres), hors périmètre",
@@ -36,7 +37,9 @@ _DELIMITER_NAMES = {"\t": "tabulation"}
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each contract column is in a file: header cell index by column name, and unpivoted months by index."""
+    """Where each contract column is in a file: header cell index by column name, and unpivoted months by index.
+
+    `delimiter` is empty where cells need none (workbook, JSON, parquet)."""
 
     header: Header
     delimiter: str
@@ -84,6 +87,17 @@ def find_layout(contract: Contract, line: int, text: str, file_name: str) -> Lay
     refusal = refusals[best]
     assert refusal is not None
     raise refusal
+
+
+def layout_of_cells(contract: Contract, header: Header, file_name: str) -> Layout:
+    """The layout of a file whose header comes as cells; its delimiter is the one that its records are written with.
+
+    Raises Refusal naming what is missing.
+    """
+    layout = _layout(contract, header.line, header.cells, contract.delimiters[0])
+    if refusal := _problem(contract, layout, file_name):
+        raise refusal
+    return layout
 
 
 def _layout(contract: Contract, line: int, header: Sequence[str], delimiter: str) -> Layout:
@@ -255,14 +269,13 @@ class LineReader:
         if column.type == "siren_list":
             return typed
         if typed.null_count() > text.null_count():
-            kind = "avertissement" if column.on_invalid == "null" else "rejet"
             self._find(
                 header,
                 cells.RULES[column.type],
                 self._expected(column),
                 typed.is_null() & text.is_not_null(),
                 text,
-                kind,
+                _KINDS[column.on_invalid],
             )
         return self._bounds(column, header, typed, text)
 
@@ -282,9 +295,8 @@ class LineReader:
 
     def _bounds(self, column: Column, header: str, typed: pl.Series, text: pl.Series) -> pl.Series:
         """Notes the values outside the contract's bounds; they become null where the contract says so."""
-        kind = "avertissement" if column.on_invalid == "null" else "rejet"
         for rule, expected, wrong in self._bound_checks(column, typed):
-            self._find(header, rule, expected, wrong, text, kind)
+            self._find(header, rule, expected, wrong, text, _KINDS[column.on_invalid])
             if column.on_invalid == "null":
                 typed = typed.set(wrong.fill_null(False), None)
         return typed

@@ -13,8 +13,8 @@ from expectations.contract import Contract
 from ingestion.ahead import ahead
 from ingestion.content import Content, Refusal
 from ingestion.fingerprints import Marks, Mask, SeenKeys, marks_of
-from ingestion.lines import REJECT_SCHEMA, Identity, Layout, LineReader, Typed, find_layout, printable
-from ingestion.records import first_line, read_records
+from ingestion.forms import records_of
+from ingestion.lines import REJECT_SCHEMA, Identity, Layout, LineReader, Typed, printable
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,6 @@ class Batch:
     rejects: pl.DataFrame
     rejected_keys: pl.DataFrame
     records: int
-
-
-def layout_of(content: Content, contract: Contract) -> tuple[str, Layout]:
-    """The header line of a file and its layout under the contract; Refusal when it is empty or does not fit."""
-    found = first_line(content)
-    if found is None:
-        message = f"{content.path.name}, ligne 1 : fichier vide, en-tête attendu (règle fichier_vide)"
-        raise Refusal("fichier_vide", message)
-    return found[1], find_layout(contract, *found, content.path.name)
 
 
 def refuse_if_changed(content: Content) -> None:
@@ -62,8 +53,7 @@ class Reading:
     def batches(self) -> Generator[Batch, None, None]:
         """Every record of the file, in order; the next batch is typed while the caller works on this one."""
         reader = LineReader(self.contract, self.layout, self.content.path.name, self.identity)
-        records = read_records(self.content, self.layout.header, self.layout.delimiter)
-        with closing(ahead(reader.type_records(records))) as typed:
+        with closing(ahead(reader.type_records(records_of(self.content, self.layout)))) as typed:
             for batch in typed:
                 yield self._checked(batch)
 

@@ -103,7 +103,7 @@ def _report(check: FileCheck) -> list[str]:
     if check.columns_read:
         form = [
             check.encoding,
-            f"séparateur « {check.delimiter} »",
+            check.delimiter and f"séparateur « {check.delimiter} »",
             check.compression and f"archive {check.compression}",
         ]
         lines.append(f"  Format : {', '.join(item for item in form if item)}")

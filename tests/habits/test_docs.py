@@ -18,7 +18,7 @@ GLOSSARY = ROOT / "docs" / "glossary.md"
 PLAIN_WORDS = set(
     """
     action activite annee autorisees autorise changement chiffre code conclu confidentialite consommation consommees
-    consomme creation credit date debut denomination disparition duree echeance en est etat fin heures id jours jugement
+    consomme creation credit date debut denomination disparition duree echeance en est etat famille fin heures id jours jugement
     latitude libelle longitude mise moyenne nb nom nature nomenclature normale numero operation origine parution
     pays periode prenom precedente produit recours resultat rotation secteur sens stade stocks structure taux traitement
     tribunal type valeur

@@ -236,12 +236,12 @@ def test_archives_are_known_by_their_content_whatever_their_name(base: Base, deb
     assert base.deliver(path).status == "identical"
 
 
-def test_a_workbook_and_an_archive_of_several_files_are_refused(base: Base, debits: str) -> None:
+def test_a_broken_workbook_and_an_archive_of_several_files_are_refused(base: Base, debits: str) -> None:
     path = base.folder / "sigfaible_debits.csv"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("[Content_Types].xml", "<x/>")
         archive.writestr("xl/workbook.xml", "<x/>")
-    refused(base, base.deliver(path), "classeur", "classeur Excel")
+    refused(base, base.deliver(path), "classeur", "classeur illisible")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.csv", debits)
         archive.writestr("b.csv", debits)

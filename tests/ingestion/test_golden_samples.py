@@ -216,6 +216,28 @@ def test_consumption_of_short_time_work_keeps_its_raw_date(base: Base, formats: 
     ]
 
 
+def test_short_time_work_came_in_workbooks_in_2019(base: Base, formats: Path) -> None:
+    """33 and 52 columns, dates as serial numbers; upstream dropped the form."""
+    account = base.deliver(
+        formats / "apconso/_xlsx_2019/apconso.excelsheet",
+        received=RECEIVED, source="dgefp__consommation_ap", identity="format",
+    )  # fmt: skip
+    assert (account.lines, account.loaded, account.encoding) == (1, 1, None)
+    columns = "_line, id_demande, siret, periode, heures, montant_eur, effectif"
+    assert base.open_rows("dgefp__consommation_ap", columns) == [
+        (2, "123456789", "12345678901234", date(2009, 11, 1), 100, Decimal("200.00"), 30)
+    ]
+    account = base.deliver(
+        formats / "apdemande/_xlsx_2019/apdemande.excelsheet",
+        received=RECEIVED, source="dgefp__demande_ap", identity="format",
+    )  # fmt: skip
+    assert (account.lines, account.loaded) == (1, 1)
+    columns = "id_demande, siret, date_statut, periode_debut, periode_fin, heures_autorisees, motif_recours"
+    assert base.open_rows("dgefp__demande_ap", columns) == [
+        ("0210377020", "37215938570251", date(2016, 7, 29), date(2016, 8, 16), date(2017, 1, 15), 0, "1")
+    ]
+
+
 def test_establishments_and_the_defect_that_a_bad_longitude_was_loaded_as_zero(base: Base, formats: Path) -> None:
     """Upstream counted the line with NOT_VALID as rejected and loaded it at 0, 0. It also dropped the closed row of an
     older nomenclature, which is a fact like another: it is loaded, with its nomenclature."""
@@ -341,3 +363,18 @@ def test_official_stock_files_load_compressed_with_real_identifiers(base: Base, 
     account = base.deliver(shared_data / "sirene/goSirene_2024" / name, received=RECEIVED)
     assert (account.status, account.rejected, account.loaded) == ("loaded", 0, account.lines)
     assert account.lines > 30
+
+
+def test_the_notices_of_the_open_data_api_and_those_of_other_families(base: Base, shared_data: Path) -> None:
+    """`jugement` is JSON inside a string, `registre` two spellings of one SIREN; a creation is not a procedure."""
+    account = base.deliver(
+        shared_data / "bodacc/api_v21_records_2026_09.json", received=date(2026, 9, 10), source="bodacc__annonce"
+    )
+    assert (account.lines, account.loaded, account.out_of_scope, account.rows_opened) == (3, 2, 1, 2)
+    assert [(row[0], row[2], row[4]) for row in base.quarantine(account)] == [(3, "familleavis", "creation")]
+    columns = "date_parution, numero_annonce, siren, famille_avis, jugement_type, jugement_nature, jugement_date"
+    opening = "Jugement d'ouverture de liquidation judiciaire"
+    assert base.open_rows("bodacc__annonce", columns) == [
+        (date(2026, 9, 9), "1671", "853479236", "collective", "initial", opening, date(2026, 8, 31)),
+        (date(2026, 9, 9), "1583", "502592959", "collective", "initial", "Jugement d'interdiction de gérer", date(2026, 9, 3)),
+    ]  # fmt: skip

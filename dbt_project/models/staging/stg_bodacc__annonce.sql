@@ -16,6 +16,7 @@ renamed as (
 
         ----------  labels
         type_annonce,
+        famille_avis,
         tribunal,
         code_postal,
         jugement_type,
