@@ -20,6 +20,7 @@ import sklearn
 import skops.io
 
 from models_ml.calibrate import CalibrationParams
+from models_ml.families import FAMILIES
 from models_ml.features import Feature, feature_hash, load_features
 from models_ml.hazard import HazardModel, HazardParams
 from models_ml.train import TrainedModel, TrainParams
@@ -34,10 +35,11 @@ ALLOWED_TYPES = frozenset(
         "sklearn._loss.loss.HalfBinomialLoss", "sklearn.preprocessing._label.LabelEncoder",
         f"{_HGB}.binning._BinMapper", f"{_HGB}.gradient_boosting.HistGradientBoostingClassifier",
         f"{_HGB}.predictor.TreePredictor",
+        "models_ml.families.Mean", "models_ml.families.Scorecard",
     }
 )  # fmt: skip
-# The one type of the list that skops itself does not trust by default.
-_TRUSTED = [f"{_HGB}.predictor.TreePredictor"]
+# Those of the list that skops itself does not trust by default.
+_TRUSTED = [f"{_HGB}.predictor.TreePredictor", "models_ml.families.Mean", "models_ml.families.Scorecard"]
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -91,6 +93,7 @@ def _canonical(dump: bytes) -> bytes:
 def _metadata(trained: TrainedModel) -> str:
     record = {
         "model_id": trained.model_id,
+        "family": trained.family,
         "as_of": trained.as_of.isoformat(),
         "features": [feature.model_dump(by_alias=True) for feature in trained.features],
         "params": asdict(trained.params),
@@ -162,15 +165,20 @@ def load(path: Path, sha256: str, *, features: Sequence[Feature] | None = None) 
 def _rebuild(estimator: Any, record: dict[str, Any]) -> TrainedModel:
     hazard = record["params"].pop("hazard")
     hazard["horizons"] = tuple(hazard["horizons"])
-    # A model written before the correction of level has none.
+    # A model written before the families is additive, one written before the correction of level has none.
+    hazard.pop("additive", None)
     calibration = CalibrationParams(**record["params"].pop("calibration", {"level_months": 0}))
-    record = {"shift": 0.0, "calibration": {}, **record}
+    record = {"family": "additive", "shift": 0.0, "calibration": {}, **record}
     params = TrainParams(hazard=HazardParams(**hazard), calibration=calibration, **record["params"])
     features = tuple(Feature.model_validate(line) for line in record["features"])
     names = [feature.name for feature in features]
     return TrainedModel(
         model=HazardModel(
-            estimator, names, params.hazard, **{name: record[name] for name in ("base", "centre", "shift")}
+            estimator,
+            names,
+            params.hazard,
+            additive=FAMILIES[record["family"]].additive,
+            **{name: record[name] for name in ("base", "centre", "shift")},
         ),
         as_of=date.fromisoformat(record["as_of"]),
         features=features,
@@ -179,6 +187,7 @@ def _rebuild(estimator: Any, record: dict[str, Any]) -> TrainedModel:
             name: record[name]
             for name in (
                 "model_id",
+                "family",
                 "seed",
                 "metrics",
                 "thresholds",

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models_ml.calibrate import logistic_slope, shift_to, sigmoid
+from models_ml.panel import months
 
 Vector = NDArray[np.float64]
 TOP_SHARES = (0.01, 0.05, 0.10)
@@ -163,6 +164,13 @@ def _interval(draws: Sequence[float]) -> tuple[float | None, float | None]:
     return float(low), float(high)
 
 
+def with_interval(firms: Vector, metric: Callable[[Vector], float], bootstrap: int, seed: int) -> dict[str, Any]:
+    """{valeur, bas, haut} of a metric of one row per company; each draw takes companies with replacement."""
+    rng = np.random.default_rng(seed)
+    low, high = _interval([metric(firms[rng.integers(0, len(firms), len(firms))]) for _ in range(bootstrap)])
+    return {"valeur": _clean(metric(firms)), "bas": low, "haut": high}
+
+
 def _slope_moments(part: Slice, slope: float) -> Vector:
     """(companies, 5) sums of a Newton step of the calibration line at this slope: they are linear in the weight of a company."""
     x = _logit(part.p)
@@ -205,7 +213,6 @@ def companies_seen(
 
     Lead time = months from the first flagged period to the event. `rows`: entity, period, event_period, outcome, score.
     """
-    months = lambda name: pl.col(name).dt.year().cast(pl.Int32) * 12 + pl.col(name).dt.month()  # noqa: E731
     failing = rows.filter(pl.col(f"defaillance_{horizon}m") == 1)
     firms = (
         failing.with_columns(lead=months("event_period") - months("period"))
@@ -216,14 +223,12 @@ def companies_seen(
     if firms.is_empty():
         return {"entreprises": 0}
     lead = firms.get_column("lead").cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    rng = np.random.default_rng(seed)
-    picks = [lead[rng.integers(0, len(lead), len(lead))] for _ in range(bootstrap)]
     median = lambda x: float(np.median(x[np.isfinite(x)])) if np.isfinite(x).any() else float("nan")  # noqa: E731
-    result: dict[str, Any] = {"entreprises": len(lead)}
-    for name, metric in (("rappel", lambda x: float(np.isfinite(x).mean())), ("avance_mediane_mois", median)):
-        low, high = _interval([metric(pick) for pick in picks])
-        result[name] = {"valeur": _clean(metric(lead)), "bas": low, "haut": high}
-    return result
+    return {
+        "entreprises": len(lead),
+        "rappel": with_interval(lead, lambda x: float(np.isfinite(x).mean()), bootstrap, seed),
+        "avance_mediane_mois": with_interval(lead, median, bootstrap, seed),
+    }
 
 
 def evaluate(
@@ -266,6 +271,89 @@ def evaluate(
                 }
         result[str(horizon)] = entry
     return result
+
+
+def segments(
+    scores: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    by: pl.DataFrame,
+    column: str,
+    horizon: int,
+    *,
+    min_events: int = 10,
+    bootstrap: int = 100,
+    seed: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """`evaluate` at one horizon for each value of a segment (sector, region, size…), in the order of the values.
+
+    `by`: entity, period, `column`; a row without a value is in the segment "(inconnu)". A segment with fewer than `min_events`
+    events has its counts only: its figures would be those of chance.
+    """
+    keyed = by.select("entity", "period", _segment=pl.col(column).cast(pl.String).fill_null("(inconnu)"))
+    rows = outcomes.join(keyed, on=["entity", "period"], how="left", validate="1:1").with_columns(
+        pl.col("_segment").fill_null("(inconnu)")
+    )
+    result = {}
+    for name in rows.get_column("_segment").unique().sort():
+        part = rows.filter(pl.col("_segment") == name).drop("_segment")
+        entry = evaluate(scores, part, [horizon], bootstrap=0)[str(horizon)]
+        if entry["defaillances"] >= min_events and "auc" in entry:
+            entry = evaluate(scores, part, [horizon], bootstrap=bootstrap, seed=seed)[str(horizon)]
+        else:
+            entry = {key: value for key, value in entry.items() if not isinstance(value, dict)}
+        result[name] = entry
+    return result
+
+
+def paired_difference(
+    a: pl.DataFrame,
+    b: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    metric: str,
+    horizon: int,
+    *,
+    bootstrap: int = 200,
+    seed: int = 0,
+) -> dict[str, float | None]:
+    """{valeur, bas, haut} of `metric` (a name of `evaluate`) of scores `a` minus that of `b`, on the rows that both scored.
+
+    The same companies are drawn for both, so what is common to the two (a hard year, a large sector) leaves the interval: it says
+    whether one model is better than the other, where two separate intervals almost always overlap. Raises ValueError on an
+    unknown metric or without an event and a survivor in common.
+    """
+    outcome, score = f"defaillance_{horizon}m", f"p{horizon}"
+    key = ["entity", "period"]
+    rows = (
+        a.select(*key, _a=score)
+        .join(b.select(*key, _b=score), on=key, how="inner", validate="1:1")
+        .join(outcomes.select(*key, outcome), on=key, how="inner", validate="1:1")
+        .filter(pl.col(outcome).is_not_null())
+    )
+    if rows.get_column(outcome).n_unique() < 2:
+        raise ValueError("aucune ligne commune avec et sans défaillance : rien à comparer")
+    slices = [Slice.of(rows, name, outcome) for name in ("_a", "_b")]
+    wanted = [_only(metric, part) for part in slices]
+    count = rows.get_column("entity").n_unique()
+    rng = np.random.default_rng(seed)
+
+    def difference(firms: Vector) -> float:
+        first, second = (of(part, firms[part.entity]) for of, part in zip(wanted, slices, strict=True))
+        return first - second
+
+    draws = [difference(rng.multinomial(count, np.full(count, 1 / count)).astype(np.float64)) for _ in range(bootstrap)]
+    low, high = _interval(draws)
+    return {"valeur": _clean(difference(np.ones(count))), "bas": low, "haut": high}
+
+
+def _only(name: str, part: Slice) -> Callable[[Slice, Vector], float]:
+    """One metric by its name in `evaluate`."""
+    known = _metrics(part, {})
+    if name in known and not name.startswith(("part_", "premiers_")):
+        return known[name]
+    side, _, base = name.partition("_")
+    if base not in known or side not in ("precision", "rappel"):
+        raise ValueError(f"métrique inconnue : {name}")
+    return lambda s, w: known[base](s, w)[side == "rappel"]
 
 
 def best_thresholds(scores: pl.DataFrame, outcomes: pl.DataFrame, horizon: int = 18) -> dict[str, float]:

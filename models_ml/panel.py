@@ -33,7 +33,8 @@ def months_before(as_of: date, months: int) -> date:
     return date(following // 12, following % 12 + 1, 1) - timedelta(days=1)
 
 
-def _months(column: str) -> pl.Expr:
+def months(column: str) -> pl.Expr:
+    """`month_index` of a date column."""
     day = pl.col(column)
     return day.dt.year().cast(pl.Int32) * 12 + day.dt.month().cast(pl.Int32) - 1
 
@@ -41,7 +42,7 @@ def _months(column: str) -> pl.Expr:
 def _known(column: str, known: str, panel: pl.DataFrame, as_of: date) -> pl.Expr:
     """Months from the period to the dated fact, null when the fact was not known at `as_of`."""
     known_on = pl.col(known).fill_null(pl.col(column)) if known in panel.columns else pl.col(column)
-    return pl.when(known_on <= as_of).then(_months(column) - _months("period"))
+    return pl.when(known_on <= as_of).then(months(column) - months("period"))
 
 
 def check_panel(panel: pl.DataFrame, columns: Sequence[str] = ()) -> None:
@@ -79,7 +80,7 @@ def build_person_periods(
     rows = panel.with_columns(
         _to_event=to_event,
         _to_exit=to_exit if exits == "censored" else pl.lit(None, dtype=pl.Int32),
-        _observed=(last_observed - _months("period")),
+        _observed=(last_observed - months("period")),
     ).filter(
         to_event.is_null() | (to_event > 0),
         to_exit.is_null() | (to_exit > 0),
@@ -112,7 +113,7 @@ def label_outcomes(
     happened. An open window is null even when its event is known, since its survivors are not.
     """
     check_panel(panel)
-    observed = pl.lit(last_complete_month(as_of) - lag_months) - _months("period")
+    observed = pl.lit(last_complete_month(as_of) - lag_months) - months("period")
     to_event = _known("event_period", "event_known", panel, as_of)
     in_window = {h: to_event.is_between(1, h).fill_null(value=False).cast(pl.Int8) for h in horizons}
     return panel.select(

@@ -15,8 +15,9 @@ import polars as pl
 
 from models_ml.calibrate import CalibrationParams, Level, recent_level, sigmoid
 from models_ml.evaluate import best_thresholds, evaluate
+from models_ml.families import FAMILIES, fit
 from models_ml.features import Feature, feature_hash
-from models_ml.hazard import HazardModel, HazardParams, feature_matrix, new_estimator
+from models_ml.hazard import HazardModel, HazardParams, feature_matrix
 from models_ml.panel import (
     build_person_periods,
     check_panel,
@@ -60,11 +61,13 @@ class TrainedModel:
 
     `metrics`: output of `evaluate` on the validation slice (by the validation model, not by the final one), empty without
     validation. `thresholds`: {"f1", "f2"} on the main horizon's probability, None without validation.
+    `family`: see `families.FAMILIES`; contributions are exact when `model.additive`.
     `calibration`: {"niveau": fields of `calibrate.Level`}, what the correction of level was made of.
     """
 
     model: HazardModel
     model_id: str
+    family: str
     as_of: date
     features: tuple[Feature, ...]
     params: TrainParams
@@ -114,14 +117,22 @@ def _person_periods(panel: pl.DataFrame, as_of: date, features: Sequence[Feature
     return table
 
 
-def _fit(table: pl.DataFrame, features: Sequence[Feature], params: TrainParams, seed: int) -> HazardModel:
+def fit_hazard(
+    table: pl.DataFrame, family: str, features: Sequence[Feature], params: HazardParams, seed: int
+) -> HazardModel:
+    """A family fitted on a person-period table (`build_person_periods`), at its natural prevalence.
+
+    With `survivor_share` s, a row without event is kept with probability s: the odds of an event are then 1/s times too high in
+    every interval and for every company, and log(s) on the log-odds takes exactly that back.
+    """
+    share = params.survivor_share
+    if share < 1:
+        drawn = np.random.default_rng(seed).random(table.height) < share
+        table = table.filter(pl.Series(drawn) | (pl.col("event") == 1))
     names = [feature.name for feature in features]
     values = np.column_stack([feature_matrix(table, names), table.get_column("interval").cast(pl.Float64).to_numpy()])
-    # A source that was never delivered leaves columns without any value, which scikit-learn cannot cut into bins. A constant
-    # instead: no tree can use it, so the variable has no effect, whatever its value later.
-    values[:, np.isnan(values).all(axis=0)] = 0.0
-    estimator = new_estimator(features, params.hazard, seed).fit(values, table.get_column("event").to_numpy())
-    return HazardModel(estimator, names, params.hazard)
+    estimator = fit(family, values, table.get_column("event").to_numpy(), features, params, seed)
+    return HazardModel(estimator, names, params, additive=FAMILIES[family].additive, shift=float(np.log(share)))
 
 
 def _recent(panel: pl.DataFrame, as_of: date, params: TrainParams) -> tuple[pl.DataFrame, float]:
@@ -163,7 +174,7 @@ def _reference(table: pl.DataFrame, params: TrainParams) -> pl.DataFrame:
 
 
 def _validate(
-    panel: pl.DataFrame, as_of: date, features: Sequence[Feature], params: TrainParams, seed: int
+    panel: pl.DataFrame, as_of: date, family: str, features: Sequence[Feature], params: TrainParams, seed: int
 ) -> tuple[dict[str, Any], dict[str, float], dict[str, Any]]:
     """Metrics and thresholds of a model fitted with what was known one longest horizon earlier.
 
@@ -174,9 +185,8 @@ def _validate(
     embargo = max(hazard.horizons) + params.lag_months
     past = months_before(as_of, embargo)
     known = panel.filter(pl.col("period") <= past)
-    model, level = _at_level(
-        _fit(_person_periods(known, past, features, params), features, params, seed), known, past, params
-    )
+    fitted = fit_hazard(_person_periods(known, past, features, params), family, features, hazard, seed)
+    model, level = _at_level(fitted, known, past, params)
     later = panel.filter(pl.col("period") >= past.replace(day=1))
     outcomes = label_outcomes(
         later, as_of, sorted({*hazard.horizons, hazard.main_horizon}), lag_months=params.lag_months
@@ -221,27 +231,34 @@ def train(
     as_of: date,
     features: Sequence[Feature],
     seed: int,
+    family: str = "additive",
     validation: bool = True,
     params: TrainParams | None = None,
 ) -> TrainedModel:
     """The model that could be fitted at the end of the day `as_of`, with thresholds and metrics from its past only.
 
     `panel`: see `panel`; rows and facts later than `as_of` may be present and are not used. Raises NotEnoughHistory.
-    `model_id` = hazard-<year-month of as_of>-<8 hex of data, features, parameters and seed>.
+    Raises ValueError on an unknown family. `model_id` = <family>-<year-month of as_of>-<8 hex of data, features, family,
+    parameters and seed>.
     """
     params = params or TrainParams()
     check_panel(panel, [feature.name for feature in features])
     panel = panel.filter(pl.col("period") <= as_of).sort("entity", "period")
     table = _person_periods(panel, as_of, features, params)
-    metrics, thresholds, validated = _validate(panel, as_of, features, params, seed) if validation else ({}, None, {})
-    model, level = _at_level(_fit(table, features, params, seed), panel, as_of, params)
-    if params.hazard.additive:
+    metrics: dict[str, Any] = {}
+    thresholds: dict[str, float] | None = None
+    validated: dict[str, Any] = {}
+    if validation:
+        metrics, thresholds, validated = _validate(panel, as_of, family, features, params, seed)
+    model, level = _at_level(fit_hazard(table, family, features, params.hazard, seed), panel, as_of, params)
+    if model.additive:
         model = model.centred_on(_reference(table, params))
     hashes = feature_hash(features), _data_hash(table, model.names)
-    identity = json.dumps([*hashes, asdict(params), seed, validation, asdict(level)], sort_keys=True)
+    identity = json.dumps([*hashes, family, asdict(params), seed, validation, asdict(level)], sort_keys=True)
     return TrainedModel(
         model=model,
-        model_id=f"hazard-{as_of:%Y-%m}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}",
+        model_id=f"{family}-{as_of:%Y-%m}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}",
+        family=family,
         as_of=as_of,
         features=tuple(features),
         params=params,

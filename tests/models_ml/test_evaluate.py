@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, fbeta_score, roc_auc_score
 
 from models_ml.calibrate import logistic_slope
-from models_ml.evaluate import Slice, best_thresholds, evaluate
+from models_ml.evaluate import Slice, best_thresholds, evaluate, paired_difference, segments
 
 
 def frames(
@@ -211,3 +211,37 @@ def test_a_slice_is_sorted_downwards(noisy: tuple[np.ndarray, np.ndarray]) -> No
     part = Slice.of(scores.join(outcomes, on=["entity", "period"]), "p18", "defaillance_18m")
     assert (np.diff(part.p) <= 0).all()
     assert part.entity.max() == 1999
+
+
+def test_the_interval_of_a_paired_difference_is_narrower_than_those_of_the_two(
+    noisy: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """Two overlapping intervals were read as "no difference" between models that share their hard cases."""
+    p, y = noisy
+    rng = np.random.default_rng(1)
+    worse = np.clip(p * np.exp(rng.normal(0, 0.8, len(p))), 0.001, 0.999)
+    (a, outcomes), (b, _) = frames(p, y), frames(worse, y)
+    gap = paired_difference(a, b, outcomes, "auc", 18)
+    single = evaluate(a, outcomes, [18], bootstrap=200)["18"]["auc"]
+    assert gap["valeur"] == pytest.approx(roc_auc_score(y, p) - roc_auc_score(y, worse))
+    assert 0 < gap["bas"] < gap["valeur"] < gap["haut"]  # type: ignore[operator]
+    assert gap["haut"] - gap["bas"] < single["haut"] - single["bas"]  # type: ignore[operator]
+    assert paired_difference(a, a, outcomes, "ap", 18) == {"valeur": 0.0, "bas": 0.0, "haut": 0.0}
+    same = evaluate(a, outcomes, [18], bootstrap=0)["18"]["rappel_part_10%"]["valeur"]
+    other = evaluate(b, outcomes, [18], bootstrap=0)["18"]["rappel_part_10%"]["valeur"]
+    assert paired_difference(a, b, outcomes, "rappel_part_10%", 18)["valeur"] == pytest.approx(same - other)
+    with pytest.raises(ValueError, match="gini"):
+        paired_difference(a, b, outcomes, "gini", 18)
+
+
+def test_a_segment_with_few_events_has_its_counts_only(noisy: tuple[np.ndarray, np.ndarray]) -> None:
+    p, y = noisy
+    scores, outcomes = frames(p, y)
+    sector = pl.Series(["C"] * 1000 + ["F"] * 990 + [None] * 10)
+    by = outcomes.select("entity", "period", secteur=sector)
+    result = segments(scores, outcomes, by, "secteur", 18, bootstrap=10)
+    assert list(result) == ["(inconnu)", "C", "F"]
+    assert result["C"]["auc"]["valeur"] == pytest.approx(roc_auc_score(y[:1000], p[:1000]))
+    assert sum(entry["lignes"] for entry in result.values()) == 2000
+    assert result["(inconnu)"]["lignes"] == 10
+    assert "auc" not in result["(inconnu)"]

@@ -10,8 +10,9 @@ import pytest
 
 from models_ml.evaluate import evaluate
 from models_ml.explain import reasons
+from models_ml.families import fit
 from models_ml.features import Feature, load_features
-from models_ml.hazard import HazardModel, HazardParams, new_estimator
+from models_ml.hazard import HazardModel, HazardParams
 from models_ml.panel import label_outcomes
 from models_ml.train import TrainedModel, TrainParams, train
 
@@ -88,16 +89,6 @@ def test_a_horizon_that_is_not_a_whole_number_of_intervals_is_refused() -> None:
         HazardParams(horizons=(12, 30))
 
 
-def test_contributions_of_a_model_with_interactions_are_refused(
-    small_features: tuple[Feature, ...], last_month: pl.DataFrame
-) -> None:
-    model = HazardModel(
-        new_estimator(small_features, HazardParams(), 0), [f.name for f in small_features], HazardParams(additive=False)
-    )
-    with pytest.raises(ValueError, match="additive"):
-        model.contributions(last_month)
-
-
 @pytest.fixture(scope="module")
 def calibrated(
     panel_maker: PanelMaker, small_features: tuple[Feature, ...], quick: TrainParams
@@ -146,7 +137,7 @@ def test_contributions_of_a_few_hundred_companies_take_seconds() -> None:
     values[rng.random(values.shape) < 0.2] = np.nan
     interval = rng.integers(1, 5, size=(1500, 1))
     outcome = rng.random(1500) < 1 / (1 + np.exp(3 - np.nan_to_num(values[:, 6])))
-    estimator = new_estimator(features, HazardParams(), 0).fit(np.hstack([values, interval]), outcome.astype(np.int8))
+    estimator = fit("additive", np.hstack([values, interval]), outcome.astype(np.int8), features, HazardParams(), 0)
     model = HazardModel(estimator, [f.name for f in features], HazardParams())
     frame = pl.DataFrame({f.name: values[:300, k] for k, f in enumerate(features)}).with_columns(
         entity=pl.Series([f"E{i}" for i in range(300)]), period=pl.lit(date(2020, 1, 1))

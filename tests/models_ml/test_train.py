@@ -44,13 +44,13 @@ def test_the_validation_model_saw_no_label_of_the_months_it_is_judged_on(
 ) -> None:
     """Training up to the day before the test, with labels that look 18 months ahead, was the June 2021 error (model.md 1.3)."""
     tables: list[pl.DataFrame] = []
-    fit = training._fit
+    fit = training.fit_hazard
 
     def spy(table: pl.DataFrame, *rest: object) -> object:
         tables.append(table)
         return fit(table, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "_fit", spy)
+    monkeypatch.setattr(training, "fit_hazard", spy)
     result = train(panel, as_of=as_of, features=small_features, seed=7, params=quick)
     past = date.fromisoformat(result.validation["connu_au"])
     assert past == date(2019, 11, 30)
@@ -71,7 +71,7 @@ def test_the_red_threshold_is_above_the_orange_one(trained: TrainedModel) -> Non
 def test_the_model_name_is_readable_and_follows_what_it_was_made_of(
     panel: pl.DataFrame, small_features: tuple[Feature, ...], as_of: date, quick: TrainParams, trained: TrainedModel
 ) -> None:
-    assert trained.model_id.startswith("hazard-2021-12-")
+    assert trained.model_id.startswith("additive-2021-12-")
     other_seed = train(panel, as_of=as_of, features=small_features, seed=8, validation=False, params=quick)
     touched = panel.with_columns(bruit=pl.when(pl.col("entity") == "S000003").then(9.0).otherwise(pl.col("bruit")))
     other_data = train(touched, as_of=as_of, features=small_features, seed=7, validation=False, params=quick)
