@@ -11,13 +11,11 @@ import re
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-#: The C parser when the wheel brings it: much faster, same result.
-_Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from expectations.located_yaml import read_model
 
 CONTRACTS = Path(__file__).parent / "contracts"
 
@@ -226,37 +224,4 @@ def _contracts_in(folder: Path) -> dict[str, Contract]:
 
 def load_contract(path: Path) -> Contract:
     """One contract from its YAML file (ContractError naming file and line when it is invalid)."""
-    try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
-        node = loader.get_single_node()
-        data = loader.construct_document(node) if node is not None else None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise ContractError(f"{path}, ligne {mark.line + 1 if mark else 1} : YAML illisible ({error})") from error
-    try:
-        return Contract.model_validate(data)
-    except ValidationError as error:
-        lines = [
-            f"{path}, ligne {_line_of(node, problem['loc'])} : {'.'.join(map(str, problem['loc'])) or 'contrat'} : "
-            f"{problem['msg']}"
-            for problem in error.errors()
-        ]
-        raise ContractError("\n".join(lines)) from error
-
-
-def _line_of(node: yaml.Node | None, location: tuple[Any, ...]) -> int:
-    """Line (first = 1) of the deepest YAML node on the way of a pydantic error location."""
-    line = 1
-    for step in location:
-        child: yaml.Node | None = None
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == step:
-                    line, child = key.start_mark.line + 1, value
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            child = node.value[step]
-            line = child.start_mark.line + 1
-        if child is None:
-            return line
-        node = child
-    return line
+    return read_model(path, Contract, error=ContractError, subject="contrat")

@@ -1,14 +1,19 @@
-"""What runs by itself: the jobs, the sensor that sees deliveries arrive, the monthly schedule."""
+"""What runs by itself: the jobs, the sensors that see deliveries arrive, the monthly schedule."""
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import dagster as dg
 
-from orchestration import landing
-from orchestration.instance import Instance
+from ingestion.connectors.faults import ConnectorError, PeerFault
+from ingestion.connectors.settings import Connector
+from orchestration import collection, landing
+from orchestration.instance import HOME_VARIABLE, Instance
 from orchestration.months import TIMEZONE
+from orchestration.resources import Vigie
 
 #: The whole month, from the landing folder to the reports.
 MONTHLY = dg.define_asset_job("mensuel", selection=dg.AssetSelection.all())
@@ -77,5 +82,122 @@ def settled_files(sizes: dict[str, int], cursor: str | None) -> tuple[list[str],
     return settled, json.dumps(sizes, sort_keys=True)
 
 
+CONNECTOR_TAG = "vigie/connecteur"
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+#: A fetch that did not take what was there is asked for again after this time, doubled each time.
+FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=5), timedelta(hours=6)
+
+
+class Collecte(dg.Config):
+    """Which connector a run of the job « collecte » fetches."""
+
+    connector: str
+
+
+@dg.op(description="Prend ce qui est complet dans la base d’un connecteur et le dépose dans le dossier d’arrivée.")
+def collecter(context: dg.OpExecutionContext, config: Collecte, vigie: Vigie) -> None:
+    """Fetch one connector; what was taken stays taken when something else fails the run."""
+    instance = vigie.instance
+    settings = collection.connectors(instance).get(config.connector)
+    if settings is None:
+        raise dg.Failure(f"Aucun connecteur ne s’appelle {config.connector!r} dans connectors.yml.")
+    try:
+        report = collection.fetch(instance, config.connector, settings, collection.now())
+    except PeerFault as fault:
+        raise dg.Failure(f"{config.connector} : {fault}") from fault
+    for taken in report.taken:
+        context.log.info(f"{taken.name} : déposé dans {taken.path} ({taken.bytes} octets)")
+    for name, reason in (report.waiting | report.refused).items():
+        context.log.warning(f"{name} : {reason}")
+    if report.faults:
+        raise dg.Failure("\n".join(report.faults.values()))
+
+
+@dg.job(name="collecte", description="Un connecteur : de la base d’une administration au dossier d’arrivée.")
+def collect_job() -> None:
+    """The job that a connector's sensor asks for."""
+    collecter()
+
+
+def connector_sensors() -> list[dg.SensorDefinition]:
+    """One sensor for each connector of the instance that the environment names; none without an instance.
+
+    Settings that cannot be used make one sensor whose every tick fails with the reason: the rest goes on.
+    """
+    if not os.environ.get(HOME_VARIABLE):
+        return []
+    try:
+        return [
+            _connector_sensor(name, settings)
+            for name, settings in collection.connectors(Instance.from_environment()).items()
+        ]
+    except ConnectorError as error:
+        return [_broken_settings(str(error))]
+
+
+def _connector_sensor(name: str, settings: Connector) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=f"connecteur_{name}",
+        job=collect_job,
+        minimum_interval_seconds=60 * settings.every_minutes,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Regarde la base « {name} » ({settings.kind}) et demande une collecte quand quelque chose y est complet.",
+    )
+    def watch(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        """Look; ask for a fetch when there is something to take."""
+        unfinished = dg.RunsFilter(tags={CONNECTOR_TAG: name}, statuses=UNFINISHED)
+        if context.instance.get_runs(unfinished, limit=1):
+            yield dg.SkipReason("une collecte de ce connecteur est en cours")
+            return
+        moment = collection.now()
+        seen = collection.look(Instance.from_environment(), name, settings, moment)
+        offered = [f"{offer.name} {offer.version}" for offer in seen.ready]
+        asked, cursor = due(offered, context.cursor, moment)
+        context.update_cursor(cursor)
+        if asked:
+            config = {"ops": {"collecter": {"config": {"connector": name}}}}
+            yield dg.RunRequest(run_config=config, tags={CONNECTOR_TAG: name})
+            return
+        told = [f"{file} : {reason}" for file, reason in (seen.waiting | seen.refused).items()]
+        yield dg.SkipReason("\n".join(told) or ("collecte déjà demandée" if offered else "rien de nouveau"))
+
+    return watch
+
+
+def due(offered: list[str], cursor: str | None, moment: datetime) -> tuple[bool, str]:
+    """Whether a fetch is to be asked for, and the next cursor.
+
+    Something new is asked for at once; what is still there after a fetch (it failed) after longer and longer waits.
+    """
+    fingerprint = hashlib.sha256(json.dumps(offered).encode()).hexdigest()[:16] if offered else ""
+    last = json.loads(cursor) if cursor else {"offered": "", "times": 0, "again_at": moment.isoformat()}
+    if fingerprint and last["offered"] == fingerprint and moment < datetime.fromisoformat(last["again_at"]):
+        return False, json.dumps(last)
+    times = last["times"] + 1 if last["offered"] == fingerprint and fingerprint else 0
+    again_at = moment + min(FIRST_WAIT * 2 ** min(times, 10), LONGEST_WAIT)
+    return bool(fingerprint), json.dumps({"offered": fingerprint, "times": times, "again_at": again_at.isoformat()})
+
+
+def _broken_settings(reason: str) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="connecteurs",
+        job=collect_job,
+        minimum_interval_seconds=600,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="connectors.yml ne peut pas être lu : aucun connecteur ne travaille.",
+    )
+    def watch(_context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        """Say at each tick why no connector works."""
+        raise ConnectorError(reason)
+
+    return watch
+
+
 SCHEDULES = [monthly_publication]
-SENSORS = [arrivals]
+SENSORS = [arrivals, *connector_sensors()]

@@ -11,7 +11,7 @@ from orchestration.resources import Vigie
 
 defs = dg.Definitions(
     assets=[*ingestion.ASSETS, *features.ASSETS, *scoring.ASSETS, *publication.ASSETS],
-    jobs=automation.JOBS,
+    jobs=[*automation.JOBS, automation.collect_job],
     schedules=automation.SCHEDULES,
     sensors=automation.SENSORS,
     resources={"vigie": Vigie()},

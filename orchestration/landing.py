@@ -14,12 +14,9 @@ from datetime import date
 from pathlib import Path
 
 from expectations.contract import Contract
+from ingestion.connectors.names import names_a_delivery
 from ingestion.ingest import recognise
 from orchestration.instance import Instance
-
-#: Notes that accompany deliveries; anything else is a delivery, known or not.
-IGNORED_NAMES = frozenset({"simulation.txt", "readme.txt", "readme.md", "lisezmoi.txt"})
-UNFINISHED_SUFFIXES = (".part", ".tmp", ".filepart", ".crdownload")
 
 
 @dataclass(frozen=True)
@@ -33,13 +30,7 @@ class Landed:
 
 def is_delivery(path: Path) -> bool:
     """Whether the file is a delivery rather than a note, a hidden file or an unfinished transfer."""
-    name = path.name.lower()
-    return (
-        path.is_file()
-        and name not in IGNORED_NAMES
-        and not name.startswith(".")
-        and not name.endswith(UNFINISHED_SUFFIXES)
-    )
+    return path.is_file() and names_a_delivery(path.name)
 
 
 def received_from_folder(path: Path) -> date | None:

@@ -1,0 +1,104 @@
+"""One connector at work: look at its base, take what is complete, say what was not taken and why."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+from expectations.contract import Contract
+from ingestion.connectors.explore import Dataset
+from ingestion.connectors.faults import DeliveryRefused, PeerFault
+from ingestion.connectors.memory import Taken, locked
+from ingestion.connectors.offers import Look, Offer, Source
+from ingestion.connectors.postgresql import Rows
+from ingestion.connectors.settings import Connector, Explore, Postgresql
+
+_FREE_AFTERWARDS = 1 << 30
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a fetch did. `faults` and `refused` say, by name, what a person should know (French)."""
+
+    taken: list[Taken] = field(default_factory=list)
+    waiting: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    #: Seconds after which what waits may be complete; None when only the base can tell.
+    again_after: int | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a connector works: the instance's database (and the role to take), its landing folder, the contracts."""
+
+    url: str
+    landing: Path
+    contracts: Mapping[str, Contract]
+    role: str | None = None
+
+
+def look(name: str, settings: Connector, place: Place, *, day: date, now: datetime) -> Look:
+    """What the base offers, without taking it; one short try.
+
+    Raises:
+        PeerFault: the base cannot be reached, or another process works on this connector.
+    """
+    with locked(place.url, name, place.landing, role=place.role) as memory:
+        seen = _source(settings, place, patient=False).look(memory, day, now)
+        memory.looked(seen.position, now)
+        return seen
+
+
+def fetch(name: str, settings: Connector, place: Place, *, day: date, now: datetime) -> Report:
+    """Take everything that is complete, as deliveries received on `day`; a fault of one file leaves the others.
+
+    Raises:
+        PeerFault: as `look`.
+    """
+    with locked(place.url, name, place.landing, role=place.role) as memory:
+        source = _source(settings, place, patient=True)
+        seen = source.look(memory, day, now)
+        memory.looked(seen.position, now)
+        report = Report(waiting=seen.waiting, refused=dict(seen.refused), again_after=seen.again_after)
+        for offer in seen.ready:
+            try:
+                _require_room(offer, place.landing)
+                extract = source.fetch(offer, memory)
+            except PeerFault as fault:
+                report.faults[offer.name] = str(fault)
+            except DeliveryRefused as refusal:
+                memory.refuse(offer.name, offer.version, str(refusal), received_on=day, now=now)
+                report.refused[offer.name] = str(refusal)
+            else:
+                taken = memory.land(
+                    offer.name,
+                    offer.version,
+                    file_name=extract.file_name,
+                    position=extract.position,
+                    rows=extract.rows,
+                    received_on=day,
+                    now=now,
+                )
+                report.taken.append(taken)
+        return report
+
+
+def _source(settings: Connector, place: Place, *, patient: bool) -> Source:
+    if isinstance(settings, Postgresql):
+        return Rows(settings, place.contracts[settings.contract])
+    if isinstance(settings, Explore):
+        return Dataset(settings, patient=patient)
+    from ingestion.connectors.files import Files  # SSH and its cryptography are slow to import
+
+    return Files(settings)
+
+
+def _require_room(offer: Offer, landing: Path) -> None:
+    """Refuse before the first byte what would fill the disk, on which the database may lie too."""
+    free = shutil.disk_usage(landing).free
+    if offer.size is not None and offer.size + _FREE_AFTERWARDS > free:
+        raise PeerFault(f"{offer.name} : {offer.size} octets à prendre, {free} libres sur le disque")
