@@ -82,6 +82,7 @@ class _Files(_Connector):
     is declared, when `<name><companion>` lies beside it; the digest in a `.sha256` or `.md5` is verified.
     """
 
+    every_minutes: Annotated[int, Field(ge=1)] = 5
     pattern: str = "*"
     settle_seconds: Annotated[int, Field(ge=0)] = 60
     companion: Literal[".done", ".sha256", ".md5"] | None = None
