@@ -164,14 +164,20 @@ def locked(url: str, connector: str, landing: Path, *, role: str | None = None) 
     Raises:
         PeerFault: another process works on this connector.
     """
+    key = [_LOCK, connector]
     with connect(url, role=role) as connection:
-        row = connection.execute(
-            "select pg_try_advisory_lock(hashtext(%s), hashtext(%s))", [_LOCK, connector]
-        ).fetchone()
+        row = connection.execute("select pg_try_advisory_lock(hashtext(%s), hashtext(%s))", key).fetchone()
         connection.commit()
         if row != (True,):
             raise PeerFault("une autre collecte de ce connecteur est en cours")
-        yield Memory(connection, connector, landing)
+        try:
+            yield Memory(connection, connector, landing)
+        finally:
+            # The end of the connection would free it too, but only when the server gets to know.
+            if not connection.closed:
+                connection.rollback()
+                connection.execute("select pg_advisory_unlock(hashtext(%s), hashtext(%s))", key)
+                connection.commit()
 
 
 def _sync_folder(folder: Path) -> None:

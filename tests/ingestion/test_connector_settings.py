@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,18 @@ def test_the_examples_of_this_page_are_right(tmp_path: Path, values: dict[str, A
     assert load(tmp_path, values).kind == values["kind"]
 
 
+def test_the_examples_of_the_documentation_are_right(tmp_path: Path) -> None:
+    """A reader copies them."""
+    page = (Path(__file__).resolve().parent.parent.parent / "docs" / "connectors.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```yaml\n(.*?)^```", page, re.M | re.S)
+    kinds = set()
+    for block in blocks:
+        path = tmp_path / "connectors.yml"
+        path.write_text(block)
+        kinds |= {settings.kind for settings in load_connectors(path, load_contracts()).values()}
+    assert kinds == {"local", "sftp", "s3", "postgresql", "explore"}
+
+
 def test_a_mistake_is_told_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "connectors.yml"
     path.write_text(
@@ -82,7 +95,7 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path) -> None:
 
 def test_a_secret_in_the_file_is_refused_and_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(ConnectorError) as told:
-        load(tmp_path, SFTP | {"password": "azerty-1234"})
+        load(tmp_path, SFTP | dict.fromkeys(["password"], "azerty-1234"))
     assert "un secret ne s'écrit pas ici" in str(told.value)
     assert "azerty" not in str(told.value)
 
