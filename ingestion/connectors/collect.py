@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -11,8 +12,8 @@ from pathlib import Path
 from expectations.contract import Contract
 from ingestion.connectors.explore import Dataset
 from ingestion.connectors.faults import DeliveryRefused, PeerFault
-from ingestion.connectors.memory import Taken, locked
-from ingestion.connectors.offers import Look, Offer, Source
+from ingestion.connectors.memory import Source, Taken, locked
+from ingestion.connectors.offers import Look, Offer
 from ingestion.connectors.postgresql import Rows
 from ingestion.connectors.settings import Connector, Explore, Postgresql
 
@@ -48,7 +49,8 @@ def look(name: str, settings: Connector, place: Place, *, day: date, now: dateti
         PeerFault: the base cannot be reached, or another process works on this connector.
     """
     with locked(place.url, name, place.landing, role=place.role) as memory:
-        seen = _source(settings, place, patient=False).look(memory, day, now)
+        with _opened(settings, place, patient=False) as source:
+            seen = source.look(memory, day, now)
         memory.looked(seen.position, now)
         return seen
 
@@ -59,8 +61,10 @@ def fetch(name: str, settings: Connector, place: Place, *, day: date, now: datet
     Raises:
         PeerFault: as `look`.
     """
-    with locked(place.url, name, place.landing, role=place.role) as memory:
-        source = _source(settings, place, patient=True)
+    with (
+        locked(place.url, name, place.landing, role=place.role) as memory,
+        _opened(settings, place, patient=True) as source,
+    ):
         seen = source.look(memory, day, now)
         memory.looked(seen.position, now)
         report = Report(waiting=seen.waiting, refused=dict(seen.refused), again_after=seen.again_after)
@@ -74,27 +78,25 @@ def fetch(name: str, settings: Connector, place: Place, *, day: date, now: datet
                 memory.refuse(offer.name, offer.version, str(refusal), received_on=day, now=now)
                 report.refused[offer.name] = str(refusal)
             else:
-                taken = memory.land(
-                    offer.name,
-                    offer.version,
-                    file_name=extract.file_name,
-                    position=extract.position,
-                    rows=extract.rows,
-                    received_on=day,
-                    now=now,
-                )
-                report.taken.append(taken)
+                report.taken.append(memory.land(offer, extract, received_on=day, now=now))
         return report
 
 
-def _source(settings: Connector, place: Place, *, patient: bool) -> Source:
+@contextmanager
+def _opened(settings: Connector, place: Place, *, patient: bool) -> Iterator[Source]:
+    """The base of a connector. `patient`: a run, which may wait; else a look, which must not."""
     if isinstance(settings, Postgresql):
-        return Rows(settings, place.contracts[settings.contract])
-    if isinstance(settings, Explore):
-        return Dataset(settings, patient=patient)
-    from ingestion.connectors.files import Files  # SSH and its cryptography are slow to import
+        yield Rows(settings, place.contracts[settings.contract], patient=patient)
+    elif isinstance(settings, Explore):
+        yield Dataset(settings, patient=patient)
+    else:
+        from ingestion.connectors.files import Files  # SSH and its cryptography are slow to import
 
-    return Files(settings)
+        files = Files(settings)
+        try:
+            yield files
+        finally:
+            files.close()
 
 
 def _require_room(offer: Offer, landing: Path) -> None:

@@ -7,6 +7,7 @@ The days asked for are cut in windows of one calendar year at most. A window of 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import IO, Any
@@ -72,6 +73,7 @@ class Dataset:
             settings.max_body_bytes,
             patient=patient,
             headers={"Authorization": f"Apikey {settings.api_key.value()}"} if settings.api_key else {},
+            proxy=settings.proxy,
         )
         self._path = f"catalog/datasets/{settings.dataset}"
 
@@ -121,7 +123,7 @@ class Dataset:
             received = _end_last_line(target, progress.bytes)
             if received != count:
                 raise self._changed(progress, memory, f"{count} enregistrements annoncés, {received} reçus")
-            progress.bytes = target.tell()
+            progress.bytes = _kept(target)
         while progress.offset < count <= PAGED_MAX:
             self._page(progress, target, memory)
 
@@ -145,9 +147,8 @@ class Dataset:
             )
         for record in records:
             target.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
-        target.flush()
         progress.offset += len(records)
-        progress.bytes = target.tell()
+        progress.bytes = _kept(target)
         memory.advance(progress.saved())
 
     def _changed(self, progress: _Progress, memory: Memory, what: str) -> PeerFault:
@@ -179,6 +180,13 @@ class Dataset:
         if last is None:
             return self.settings.since
         return max(self.settings.since, date.fromisoformat(last) - timedelta(days=self.settings.overlap_days))
+
+
+def _kept(target: IO[bytes]) -> int:
+    """The bytes that are written, once they are on disk: the database is about to say so."""
+    target.flush()
+    os.fsync(target.fileno())
+    return target.tell()
 
 
 def _end_last_line(target: IO[bytes], start: int) -> int:

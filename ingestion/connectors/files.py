@@ -6,7 +6,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -77,7 +77,10 @@ class Files:
                     shutil.copyfileobj(source, target, _BLOCK)
             except FileNotFoundError as error:
                 raise PeerFault(f"{offer.name} : disparu avant d'avoir été pris") from error
-        if memory.part.stat().st_size != offer.size or self._version(offer.name, self._entries()) != offer.version:
+        if (
+            memory.part.stat().st_size != offer.size
+            or self._version(offer.name, self._now(offer.name)) != offer.version
+        ):
             raise PeerFault(f"{offer.name} : modifié pendant sa lecture, il sera repris quand il sera complet")
         if expected is not None:
             with memory.part.open("rb") as copied:
@@ -89,6 +92,12 @@ class Files:
                 )
         seen = {name: value for name, value in memory.position.get("seen", {}).items() if name != offer.name}
         return Extract(offer.name, {"seen": seen})
+
+    def close(self) -> None:
+        """Leave the server: the library would keep the connection until it is forgotten."""
+        filesystem = self.__dict__.get("_filesystem")
+        if isinstance(filesystem, SSHFileSystem):
+            filesystem.loop.call_soon_threadsafe(filesystem.client.close)
 
     def _danger(self, entry: Entry) -> str | None:
         """Why what a plain name stands for is not taken (French)."""
@@ -117,8 +126,7 @@ class Files:
 
     def _version(self, name: str, entries: dict[str, Entry]) -> str:
         """Size and date (S3: entity tag) of a file, and of its companion: a corrected digest is a new version."""
-        names = [name, *([name + self.settings.companion] if self.settings.companion else [])]
-        return " + ".join(_stamp(entries[name]) for name in names if name in entries)
+        return " + ".join(_stamp(entries[found]) for found in self._with_companion(name) if found in entries)
 
     def _expected_digest(self, name: str) -> str | None:
         companion = self.settings.companion
@@ -147,6 +155,19 @@ class Files:
                 raise PeerFault(f"le dossier {self._root} n'existe pas") from error
         start = self._root.rstrip("/") + "/"
         return {entry["name"].removeprefix(start): entry for entry in listed if entry["type"] != "directory"}
+
+    def _now(self, name: str) -> dict[str, Entry]:
+        """What a file and its companion are at this moment, by name."""
+        found = {}
+        with self._told():
+            for wanted in self._with_companion(name):
+                self._filesystem.invalidate_cache()
+                with suppress(FileNotFoundError):
+                    found[wanted] = self._filesystem.info(self._path(wanted))
+        return found
+
+    def _with_companion(self, name: str) -> list[str]:
+        return [name, name + self.settings.companion] if self.settings.companion else [name]
 
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"

@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from psycopg.types.json import Jsonb
 
 from ingestion.connectors.faults import PeerFault
+from ingestion.connectors.offers import Extract, Look, Offer
 from ingestion.database import connect
 
 _INCOMING = ".incoming"
@@ -85,17 +86,7 @@ class Memory:
         )
         self._connection.commit()
 
-    def land(
-        self,
-        name: str,
-        version: str,
-        *,
-        file_name: str,
-        position: dict[str, Any],
-        rows: int | None,
-        received_on: date,
-        now: datetime,
-    ) -> Taken:
+    def land(self, offer: Offer, extract: Extract, *, received_on: date, now: datetime) -> Taken:
         """Make what was written to `part` visible as a delivery, and move the position, in one step.
 
         It lies in a folder of its own number, so that no two deliveries of a day can want one name.
@@ -105,19 +96,30 @@ class Memory:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             size = stream.tell()
         fetch_id = self._next_id()
-        landed_as = f"{received_on.isoformat()}/{fetch_id:08d}/{file_name}"
+        landed_as = f"{received_on.isoformat()}/{fetch_id:08d}/{extract.file_name}"
         self.part.replace(self._ready(fetch_id))
         _sync_folder(self._incoming)
         self._connection.execute(
             "insert into ingest.fetched (fetch_id, connector, name, version, status, bytes, rows, content_sha256, "
             "landed_as, received_on, fetched_at) values (%s, %s, %s, %s, 'landed', %s, %s, %s, %s, %s, %s)",
-            [fetch_id, self._connector, name, version, size, rows, digest, landed_as, received_on, now],
+            [
+                fetch_id,
+                self._connector,
+                offer.name,
+                offer.version,
+                size,
+                extract.rows,
+                digest,
+                landed_as,
+                received_on,
+                now,
+            ],
         )
-        self.position, self.progress = position, None
+        self.position, self.progress = extract.position, None
         self._save()
         self._connection.commit()
         self._show(fetch_id, landed_as)
-        return Taken(name, landed_as, size, rows)
+        return Taken(offer.name, landed_as, size, extract.rows)
 
     def _save(self, looked_at: datetime | None = None) -> None:
         self._connection.execute(
@@ -187,3 +189,15 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+class Source(Protocol):
+    """One kind of base. Both methods raise PeerFault when it cannot be reached or misbehaves."""
+
+    def look(self, memory: Memory, day: date, now: datetime) -> Look:
+        """What is there, without taking it; short."""
+        ...
+
+    def fetch(self, offer: Offer, memory: Memory) -> Extract:
+        """Write the whole offer to `memory.part` (DeliveryRefused when it contradicts itself)."""
+        ...

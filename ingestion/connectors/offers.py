@@ -1,12 +1,9 @@
-"""What a look at a base tells, and what every kind of connector does."""
+"""What a base offers, what a look at it tells, and what was read of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any, Protocol
-
-from ingestion.connectors.memory import Memory
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -38,15 +35,3 @@ class Extract:
     file_name: str
     position: dict[str, Any]
     rows: int | None = None
-
-
-class Source(Protocol):
-    """One kind of base. Both methods raise PeerFault when it cannot be reached or misbehaves."""
-
-    def look(self, memory: Memory, day: date, now: datetime) -> Look:
-        """What is there, without taking it; short."""
-        ...
-
-    def fetch(self, offer: Offer, memory: Memory) -> Extract:
-        """Write the whole offer to `memory.part` (DeliveryRefused when it contradicts itself)."""
-        ...

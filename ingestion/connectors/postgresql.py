@@ -24,6 +24,7 @@ from ingestion.connectors.settings import Postgresql
 from ingestion.lines import normalised
 
 # Types whose text we choose, and how far back an overlap goes in each (PostgreSQL type numbers).
+_LOOK_SECONDS = 30
 _DATE, _TIMESTAMP, _TIMESTAMPTZ = 1082, 1114, 1184
 _DATE_TYPES = {_DATE, _TIMESTAMP, _TIMESTAMPTZ}
 _OVERLAPS = {
@@ -45,11 +46,12 @@ _DATE_FORMATS: dict[DateFormat, str] = {
 
 
 class Rows:
-    """The rows of one table or query."""
+    """The rows of one table or query. `patient`: a statement may take as long as the settings say, else half a minute."""
 
-    def __init__(self, settings: Postgresql, contract: Contract) -> None:
+    def __init__(self, settings: Postgresql, contract: Contract, *, patient: bool) -> None:
         self.settings = settings
         self.contract = contract
+        self._seconds = settings.statement_timeout_seconds if patient else _LOOK_SECONDS
 
     def look(self, memory: Memory, day: date, now: datetime) -> Look:
         """With a watermark: whether it has moved. Without: the whole, once a day."""
@@ -160,7 +162,7 @@ class Rows:
 
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Connection]:
-        timeout = self.settings.statement_timeout_seconds * 1000
+        timeout = self._seconds * 1000
         try:
             with psycopg.connect(
                 host=self.settings.host,
@@ -183,7 +185,7 @@ class Rows:
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 yield connection
         except psycopg.errors.QueryCanceled as error:
-            raise PeerFault(f"lecture interrompue après {self.settings.statement_timeout_seconds} s") from error
+            raise PeerFault(f"lecture interrompue après {self._seconds} s") from error
         except psycopg.Error as error:
             raise PeerFault(f"base : {type(error).__name__} : {str(error).strip()[:500]}") from error
 

@@ -214,6 +214,8 @@ class Explore(_Named):
     where: str | None = None
     overlap_days: Annotated[int, Field(ge=0)] = 7
     api_key: Credential | None = None
+    #: Proxy through which this machine reaches the Internet, as http://host:port.
+    proxy: Annotated[str, Field(pattern=r"^https?://[^@/]+$")] | None = None
     requests_per_second: Annotated[float, Field(gt=0)] = 2.0
     max_body_bytes: Annotated[int, Field(ge=1)] = 8 * _GIB
 

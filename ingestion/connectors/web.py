@@ -38,11 +38,15 @@ class Client:
     max_body_bytes: int
     patient: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
+    proxy: str | None = None
     _pool: urllib3.PoolManager = field(init=False)
     _next_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self._pool = urllib3.PoolManager(timeout=Timeout(connect=10, read=30), maxsize=1)
+        timeout = Timeout(connect=10, read=30)
+        self._pool = (
+            urllib3.ProxyManager(self.proxy, timeout=timeout) if self.proxy else urllib3.PoolManager(timeout=timeout)
+        )
         self._policy = _PATIENT if self.patient else _ONCE
 
     def page(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
@@ -64,7 +68,7 @@ class Client:
                 response.release_conn()
         try:
             content = _EXACT.decode(body.decode("utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PeerFault(f"réponse illisible : ce n'est pas du JSON ({error})") from error
         if not isinstance(content, dict):
             raise PeerFault("réponse inattendue : un objet JSON était attendu")
@@ -161,7 +165,7 @@ class Client:
 def _strong_tag(response: urllib3.BaseHTTPResponse) -> str:
     """The entity tag by which a body can be continued, if the server gave one that means the very same bytes."""
     tag = response.headers.get("ETag", "")
-    return "" if tag.startswith("W/") else tag
+    return "" if tag.startswith("W/") or "Content-Encoding" in response.headers else tag
 
 
 def _unreachable(error: MaxRetryError) -> PeerFault:

@@ -256,6 +256,16 @@ def test_requests_keep_their_distance(
     assert len(waits) >= len(portal.asked) - 2
 
 
+def test_a_proxy_is_asked_when_there_is_one(desk: Desk, portal: Portal, connector: Callable[..., Connector]) -> None:
+    """The servers of an administration seldom reach the Internet by themselves."""
+    proxy = portal.url.removesuffix("/api/explore/v2.1")
+    settings = connector(url="http://127.0.0.1:9/api/explore/v2.1", proxy=proxy)
+    assert len(desk.look(settings).ready) == 1
+    assert portal.asked[0].startswith(
+        "http://127.0.0.1:9/api/explore/v2.1/catalog/datasets/annonces-commerciales/records?"
+    )
+
+
 def test_the_key_goes_in_a_header_and_its_absence_is_told(
     desk: Desk, portal: Portal, connector: Callable[..., Connector], monkeypatch: pytest.MonkeyPatch
 ) -> None:
