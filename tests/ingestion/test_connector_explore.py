@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from connector_base import DAY, MINUTE, NOW, Desk
 from explore_server import Answer, Portal, cut, portal_of, status
@@ -15,6 +19,8 @@ from explore_server import Answer, Portal, cut, portal_of, status
 from ingestion.connectors import explore, web
 from ingestion.connectors.faults import PeerFault
 from ingestion.connectors.settings import Connector
+from ingestion.database import create_schemas
+from ingestion.ingest import ingest_file
 
 
 def notice(day: date, number: int) -> dict[str, Any]:
@@ -163,6 +169,46 @@ def test_a_lasting_fault_ends_and_the_next_fetch_goes_on_at_the_page(
     assert desk.incoming() == []
 
 
+FETCH = """
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from expectations.contract import load_contracts
+from ingestion.connectors import collect
+from ingestion.connectors.settings import load_connectors
+
+url, folder = sys.argv[1], Path(sys.argv[2])
+contracts = load_contracts()
+settings = load_connectors(folder / "connectors.yml", contracts)["depot"]
+place = collect.Place(url, folder / "landing", contracts)
+collect.fetch("depot", settings, place, day=date(2026, 3, 2), now=datetime(2026, 3, 2, 8, tzinfo=UTC))
+"""
+
+
+def test_a_killed_process_is_gone_on_with_at_its_page(
+    desk: Desk, portal: Portal, connector: Callable[..., Connector]
+) -> None:
+    """The kill comes from the server, in the middle of an answer: no handler of ours runs."""
+    settings = connector()
+    started: list[subprocess.Popen[bytes]] = []
+
+    def kill(_answer: Answer, _body: bytes) -> None:
+        started[0].kill()
+        started[0].wait()
+
+    portal.faults.extend([None] * 8 + [kill])
+    started.append(subprocess.Popen([sys.executable, "-c", FETCH, desk.url, str(desk.folder)]))
+    assert started[0].wait(120) == -signal.SIGKILL
+    assert desk.landed() == []
+    with psycopg.connect(desk.url) as connection:  # the server frees the lock once it sees that the process is gone
+        connection.execute("select pg_advisory_xact_lock(hashtext('vigie.connector.'), hashtext('depot'))")
+    asked_before = len(portal.asked)
+    desk.fetch(settings)
+    assert landed_records(desk) == [identifiers(portal)]
+    pages = [path for path in portal.asked[asked_before:] if "limit=100" in path]
+    assert [path.partition("offset=")[2] for path in pages] == ["200", "300"]
+
+
 def test_another_question_does_not_go_on_with_the_same_file(
     desk: Desk, portal: Portal, connector: Callable[..., Connector], waits: list[float]
 ) -> None:
@@ -254,6 +300,28 @@ def test_requests_keep_their_distance(
     desk.fetch(connector(requests_per_second=4))
     assert waits[0] == pytest.approx(0.25)
     assert len(waits) >= len(portal.asked) - 2
+
+
+def test_what_lands_is_read_by_its_contract(desk: Desk, portal: Portal, connector: Callable[..., Connector]) -> None:
+    """Fields of the API: the judgment as JSON in a string, two spellings of one SIREN, a notice of another kind."""
+    judgment = {
+        "type": "initial",
+        "famille": "Jugement d'ouverture",
+        "nature": "Jugement d'ouverture de liquidation",
+        "date": "2026-02-20",
+    }
+    common = {"dateparution": "2026-02-25", "tribunal": "Greffe", "jugement": json.dumps(judgment)}
+    portal.records = [
+        common | {"id": "A202600381", "familleavis": "collective", "registre": ["012345674", "012 345 674"]},
+        common | {"id": "A202600382", "familleavis": "creation", "registre": ["023456783"], "jugement": None},
+        common | {"id": "A202600383", "familleavis": "collective", "registre": ["not one"]},
+    ]
+    create_schemas(desk.url, {"bodacc__annonce": desk.contracts["bodacc__annonce"]})
+    (taken,) = desk.fetch(connector()).taken
+    account = ingest_file(desk.url, desk.landing / taken.path, received_on=DAY, contracts=desk.contracts)
+    assert (account.source, account.lines, taken.rows) == ("bodacc__annonce", 3, 3)
+    assert (account.loaded, account.rejected, account.out_of_scope) == (1, 1, 1)
+    assert desk.rows("select siren, jugement_date::text from raw.bodacc__annonce") == [("012345674", "2026-02-20")]
 
 
 def test_a_proxy_is_asked_when_there_is_one(desk: Desk, portal: Portal, connector: Callable[..., Connector]) -> None:
