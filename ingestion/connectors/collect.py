@@ -74,6 +74,7 @@ def fetch(name: str, settings: Connector, place: Place, *, day: date, now: datet
                 extract = source.fetch(offer, memory)
             except PeerFault as fault:
                 report.faults[offer.name] = str(fault)
+                memory.forget_part()
             except DeliveryRefused as refusal:
                 memory.refuse(offer.name, offer.version, str(refusal), received_on=day, now=now)
                 report.refused[offer.name] = str(refusal)

@@ -180,7 +180,7 @@ class Files:
             case Sftp(path=path):
                 return path
             case LocalFolder(path=folder):
-                return folder.expanduser().as_posix()
+                return folder.as_posix()
 
     @cached_property
     def _filesystem(self) -> fsspec.AbstractFileSystem:

@@ -76,9 +76,14 @@ class Memory:
         self._save()
         self._connection.commit()
 
+    def forget_part(self) -> None:
+        """Give back the room of a delivery that was not taken, unless the next fetch goes on with it."""
+        if self.progress is None:
+            self.part.unlink(missing_ok=True)
+
     def refuse(self, name: str, version: str, reason: str, *, received_on: date, now: datetime) -> None:
         """Leave a version of a name for good, with the reason."""
-        self.part.unlink(missing_ok=True)
+        self.forget_part()
         self._connection.execute(
             "insert into ingest.fetched (connector, name, version, status, reason, received_on, fetched_at) "
             "values (%s, %s, %s, 'refused', %s, %s, %s)",

@@ -95,6 +95,13 @@ class LocalFolder(_Files):
     kind: Literal["local"]
     path: Path
 
+    @field_validator("path")
+    @classmethod
+    def _path_is_whole(cls, value: Path) -> Path:
+        if not value.is_absolute():
+            raise ValueError("chemin absolu attendu : un capteur et une commande ne partent pas du même dossier")
+        return value
+
 
 class Sftp(_Files):
     """A folder of an SFTP server; its key must be in `known_hosts`, it is never taken on trust."""

@@ -76,6 +76,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken(
         report = desk.fetch(settings, NOW + MINUTE)
     assert "modifié pendant sa lecture" in report.faults["debits.csv"]
     assert desk.landed() == []
+    assert desk.incoming() == [], "half a copy keeps no room"
     desk.fetch(settings, NOW + 2 * MINUTE)
     desk.fetch(settings, NOW + 3 * MINUTE)
     assert desk.landed() == [("debits.csv", b"other\n")]

@@ -103,6 +103,7 @@ def test_a_secret_in_the_file_is_refused_and_not_repeated(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"kind": "local", "path": "depot"}, "chemin absolu attendu"),
         (SFTP | {"key_file": "/k"}, "l'un des deux"),
         ({name: value for name, value in SFTP.items() if name != "known_hosts"}, "known_hosts"),
         (S3 | {"endpoint": "http://s3.exemple.test"}, "https:// attendue"),
