@@ -91,8 +91,3 @@
 {% macro month_end_after(column, months) -%}
     (({{ column }} + interval '{{ months + 1 }} months')::date - 1)
 {%- endmacro %}
-
-{# A company is in the perimeter when it reached ten employees in one of this many months (existing service, March 2026). #}
-{% macro perimeter_months() -%}
-    36
-{%- endmacro %}

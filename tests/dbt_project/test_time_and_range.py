@@ -14,7 +14,7 @@ SIRENS = [f"0000{i:05d}" for i in range(100, 124)]
 MONTHS = [date(2019 + m // 12, m % 12 + 1, 1) for m in range(16)]
 FIRST, CUT, LAST = "2019-09-01", "2019-11-01", "2020-02-01"
 CUT_END = "2019-11-30"
-TABLES = ("mart_company_month", "mart_source_freshness")
+TABLES = ("mart_company_month", "mart_source_freshness", "mart_perimetre")
 
 
 def _versions(dice: random.Random, known: date, row: dict[str, Any], change: str) -> list[dict[str, Any]]:
@@ -239,6 +239,9 @@ def test_months_built_one_by_one_equal_months_built_together(
             steps.features(month, month)
         for table in (*TABLES, "mart_outcome"):
             assert _cells(steps, table) == _cells(together, table), table
+        events = "select e::text from marts.mart_evenement e order by 1"
+        assert steps.query(events) == together.query(events)
+        assert {kind for (kind,) in steps.query("select distinct type_evenement from marts.mart_evenement")} >= {"defaut_urssaf", "fermeture"}
 
 
 def test_a_month_built_again_leaves_the_others_untouched(together: Warehouse) -> None:
