@@ -91,3 +91,8 @@
 {% macro month_end_after(column, months) -%}
     (({{ column }} + interval '{{ months + 1 }} months')::date - 1)
 {%- endmacro %}
+
+{# Hours of one full-time month (DGEFP convention). #}
+{% macro heures_etp() -%}
+    151.67
+{%- endmacro %}

@@ -212,3 +212,20 @@ def test_the_debt_of_a_company_is_the_sum_of_its_accounts(built: Warehouse, live
         "select month, siren, dette_part_ouvriere_eur, dette_part_patronale_eur from marts.mart_company_month"
     )
     assert {(month, siren): (po, pp) for month, siren, po, pp in rows} == expected
+
+
+def test_the_debt_of_an_establishment_is_that_of_the_accounts_it_holds(built: Warehouse, lives: Lives) -> None:
+    """The last month of the range only; a debt left with the establishment that the account has quit shows here."""
+    debts: dict[str, list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+    indebted: dict[str, int] = defaultdict(int)
+    for (month, _, siret), (po, pp) in _oracle(*lives).items():
+        if month == LAST and siret[:9] in SIRENS:
+            debts[siret][0] += po
+            debts[siret][1] += pp
+            indebted[siret] += bool(po or pp)
+    rows = built.query(
+        "select siret, nb_comptes_en_dette, dette_part_ouvriere_eur, dette_part_patronale_eur"
+        f" from marts.mart_establishment_month where month = '{LAST}'"
+    )
+    assert {siret: (n, [po, pp]) for siret, n, po, pp in rows} == {s: (indebted[s], debts[s]) for s in debts}
+    assert built.query("select distinct month from marts.mart_establishment_month") == [(LAST,)]

@@ -244,6 +244,20 @@ def test_months_built_one_by_one_equal_months_built_together(
         assert {kind for (kind,) in steps.query("select distinct type_evenement from marts.mart_evenement")} >= {"defaut_urssaf", "fermeture"}
 
 
+def test_establishments_add_up_to_their_company(together: Warehouse) -> None:
+    """The sheet of a company and its establishments must not contradict each other."""
+    rows = together.query(
+        "with establishment as (select siren, sum(dette_part_patronale_eur) as dette, sum(ap_etp_consomme) as consomme,"
+        " sum(ap_etp_autorise) as autorise, sum(cotisation_12m_eur) as due from marts.mart_establishment_month group by 1)"
+        " select dette is not distinct from dette_part_patronale_eur, abs(consomme - ap_etp_consomme) < 1e-9,"
+        " abs(autorise - ap_etp_autorise) < 1e-9,"
+        " abs(due / (12 - cotisation_mois_manquants_12m)::numeric - cotisation_moyenne_12m_eur) < 0.02, autorise > 0"
+        f" from marts.mart_company_month inner join establishment using (siren) where month = '{LAST}'"
+    )
+    assert all(all(equal) for *equal, _ in rows)
+    assert any(authorised for *_, authorised in rows)
+
+
 def test_a_month_built_again_leaves_the_others_untouched(together: Warehouse) -> None:
     before = together.query(
         "select month, siren, xmin::text from marts.mart_company_month where month <> '2019-12-01' order by 1, 2"

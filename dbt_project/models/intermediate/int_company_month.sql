@@ -1,8 +1,5 @@
 {{ config(indexes=[{'columns': ['siren', 'month_index'], 'unique': true}]) }}
 
-{#- Hours of one full-time month (DGEFP convention). -#}
-{%- set heures_etp = 151.67 -%}
-
 with
 
 spine as (
@@ -167,16 +164,16 @@ level_of_the_month as (
         case when source_state.debit_frais then round(coalesce(cumulated.part_patronale, 0), 2) end as part_patronale,
         case when source_state.debit_frais then coalesce(cumulated.nb_ecarts, 0) end as nb_ecarts_12m,
         case
-            when source_state.consommation_connue then coalesce(cumulated.heures_consommees, 0) / {{ heures_etp }}
+            when source_state.consommation_connue then coalesce(cumulated.heures_consommees, 0) / {{ heures_etp() }}
         end as etp_consomme,
         case
-            when source_state.consommation_connue then coalesce(cumulated.heures_consommees_3m, 0) / 3 / {{ heures_etp }}
+            when source_state.consommation_connue then coalesce(cumulated.heures_consommees_3m, 0) / 3 / {{ heures_etp() }}
         end as etp_consomme_3m,
         case
-            when source_state.consommation_connue then coalesce(cumulated.heures_consommees_12m, 0) / 12 / {{ heures_etp }}
+            when source_state.consommation_connue then coalesce(cumulated.heures_consommees_12m, 0) / 12 / {{ heures_etp() }}
         end as etp_consomme_12m,
         case
-            when source_state.demande_connue then coalesce(cumulated.heures_autorisees, 0) / {{ heures_etp }}
+            when source_state.demande_connue then coalesce(cumulated.heures_autorisees, 0) / {{ heures_etp() }}
         end as etp_autorise,
         case when cumulated.nb_connus > 0 then coalesce(cumulated.nb_etablissements, 0) end as nb_etablissements,
         case when source_state.historique_connu then coalesce(cumulated.nb_ouvertures, 0) end as nb_ouvertures,
