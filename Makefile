@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 VIGIE_HOME ?= .vigie
 export VIGIE_HOME
 
-.PHONY: install demo up psql test test-long bench lint clean
+.PHONY: install demo up psql test test-long bench bench-marts lint clean
 
 install: $(VENV)/.installed
 
@@ -35,6 +35,9 @@ test-long: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+bench-marts: install
+	$(BIN)/python -m benchmarks.marts
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/sqlfluff lint dbt_project/models

@@ -1,8 +1,9 @@
-{# Gives each row its siren: its own when the file has one, else that of its account as of the period and as known then.
-   `version` holds compte, valid_from, valid_to and the columns kept; the validity is cut where the account's siren changes. #}
+{# Gives each row its siren and siret: its own when the file has them, else those of its account as of the period and as known
+   then. `version` holds compte, siret, valid_from, valid_to and the columns kept; the validity is cut where the account's siren changes. #}
 {% macro rows_with_siren(version, own_siren, period, columns) -%}
     select
         {{ own_siren }} as siren,
+        siret,
         {% for column in columns %}{{ column }}, {% endfor %}
         valid_from,
         valid_to
@@ -11,6 +12,7 @@
     union all
     select
         account.siren,
+        account.siret,
         {% for column in columns %}unmapped.{{ column }}, {% endfor %}
         greatest(unmapped.valid_from, account.segment_from) as valid_from,
         least(unmapped.valid_to, account.segment_to) as valid_to

@@ -62,8 +62,8 @@
 
 {# The row with the greatest `rank` (a month index, never after the month) among those valid at each month of the spine.
    For long series with one row a month: one index probe per (siren, month). `relation` needs an index on (siren, rank).
-   PostgreSQL's LATERAL stays in here. #}
-{% macro latest_known(spine, relation, rank, columns, tie=none) -%}
+   `condition` (on `candidate` and the spine) leaves rows out. PostgreSQL's LATERAL stays in here. #}
+{% macro latest_known(spine, relation, rank, columns, tie=none, condition=none) -%}
     select
         {{ spine }}.siren,
         {{ spine }}.month_index,
@@ -77,6 +77,9 @@
             and candidate.{{ rank }} <= {{ spine }}.month_index
             and candidate.valid_from <= {{ spine }}.month_index
             and candidate.valid_to > {{ spine }}.month_index
+            {%- if condition %}
+            and {{ condition }}
+            {%- endif %}
         order by candidate.{{ rank }} desc{% if tie %}, candidate.{{ tie }} desc{% endif %}
         limit 1
     ) as latest

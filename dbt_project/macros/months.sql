@@ -92,7 +92,7 @@
     (({{ column }} + interval '{{ months + 1 }} months')::date - 1)
 {%- endmacro %}
 
-{# A company is in the perimeter when it reached ten employees in one of this many months (existing service, March 2026). #}
-{% macro perimeter_months() -%}
-    36
+{# Hours of one full-time month (DGEFP convention). #}
+{% macro heures_etp() -%}
+    151.67
 {%- endmacro %}

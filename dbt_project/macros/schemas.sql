@@ -16,3 +16,16 @@
         select 1
     {%- endif -%}
 {%- endmacro %}
+
+{# Empties what the events of a run write again: all that courts and Sirene say as of its last month, and the URSSAF defaults of
+   its months and of the month after, whose beginning depends on them. #}
+{% macro delete_events() -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }}
+        where
+            type_evenement <> 'defaut_urssaf'
+            or date_evenement between {{ range_start_date() }} and {{ month_end_after(range_end_date(), 0) }}
+    {%- else -%}
+        select 1
+    {%- endif -%}
+{%- endmacro %}

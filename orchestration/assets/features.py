@@ -7,6 +7,7 @@ import dagster as dg
 
 from expectations.gates import gate_mart
 from ingestion.database import connect
+from orchestration import recomputation
 from orchestration.assets import dbt_assets
 from orchestration.assets.ingestion import gate_check
 from orchestration.instance import Instance
@@ -30,9 +31,14 @@ _SPECS = dbt_assets.specs(GROUP, tag="features")
     ],
 )
 def features(context: dg.AssetExecutionContext, vigie: Vigie) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """Build staging, intermediate and marts for the months, then check the mart."""
+    """Build staging, intermediate and marts for the months, then check the mart. Months that were there are compared."""
     months = months_of(context)
+    url = vigie.instance.database_url
+    again = recomputation.set_aside(url, months[0], months[-1])
     yield from dbt_assets.build(vigie.instance, tag="features", months=months, keys={spec.key for spec in _SPECS})
+    if again:
+        cells = recomputation.record(url, months[0], months[-1], context.run_id)
+        context.log.info(f"computed again from {months[0]:%Y-%m} to {months[-1]:%Y-%m}: {cells} cells changed")
     require_companies(vigie.instance, months[-1])
     yield gate_check(
         "mart", MART, gate_mart(vigie.instance.database_url, _first_followed(vigie.instance, months), months[-1])

@@ -9,7 +9,7 @@ import typer
 
 from expectations.contract import load_contracts
 from ingestion.database import connect
-from orchestration import publication, reports, runs
+from orchestration import publication, recomputation, reports, runs
 from orchestration.cli.console import (
     AsJson,
     Month,
@@ -42,7 +42,10 @@ def run(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Features → gates → scores → publication → reports for a month, through Dagster."""
+    """Features → gates → scores → publication → reports for a month, through Dagster.
+
+    A month that was computed before is computed again, and what changed in it is told.
+    """
     instance = instance_of(context)
     changes: dict[str, str | int | bool] = {}
     if history is not None:
@@ -55,6 +58,7 @@ def run(
         outcome = runs.run_month(instance, month, progress=follow(progress, f"{month:%Y-%m}"))
         missing = missing_sources(url)
         summary = month_summary(url, month) if outcome.success else {}
+        changed = recomputation.changed_columns(url, outcome.run_id)
     if as_json:
         state = "published" if outcome.success else "refused" if outcome.refused else "failed"
         place = str(reports.folder(instance, month) / "index.html") if outcome.success else None
@@ -67,11 +71,15 @@ def run(
                 "missing_sources": missing,
                 "warnings": outcome.warnings,
                 "report": place,
+                "recomputed_columns": changed,
                 **summary,
             }
         )
     if missing and not as_json:
         console.print(f"Sources never delivered, lived without: {', '.join(missing)}", style="yellow")
+    if changed and not as_json:
+        told = ", ".join(f"{column} ({companies})" for column, companies in changed.items())
+        console.print(f"Computed again; columns that changed (companies): {told}. Cells: table marts.recalcul.")
     require(outcome)
     tell(outcome)
     if not as_json:

@@ -45,10 +45,13 @@ create table publication.detection (
 
 @dataclass
 class Warehouse:
-    """One database; `run` calls dbt on it, `write` inserts raw rows, `query` reads."""
+    """One database; `dbt` runs a command on it (with `variables` beside the months), `write` inserts raw rows, `query` reads."""
 
     url: str
     folder: Path
+    project: Path = PROJECT
+    threads: int = 2
+    variables: dict[str, str] = field(default_factory=dict)
     lines: int = 0
     manifest: Any = field(default=None, repr=False)
 
@@ -86,7 +89,7 @@ class Warehouse:
                 parsed = dbtRunner().invoke(["parse", *self._options()])
                 assert parsed.success, parsed.exception
                 self.manifest = parsed.result
-            variables = json.dumps({"month_start": first, "month_end": last})
+            variables = json.dumps({"month_start": first, "month_end": last, **self.variables})
             return dbtRunner(manifest=self.manifest).invoke(
                 [command, *self._options(), *arguments, "--vars", variables]
             )
@@ -99,6 +102,15 @@ class Warehouse:
         """Build the candidate tables for the months."""
         self._succeed(self.dbt("run", "--select", "tag:publication", first=first, last=last))
 
+    def forget_after(self, day: str) -> None:
+        """Make raw what it was on a day: no version known later, no closing known later."""
+        for (name,) in self.query("select tablename from pg_tables where schemaname = 'raw'"):
+            self.execute(
+                f"delete from raw.{name} where _known_from > '{day}';"
+                f" drop index if exists raw.{name}_open_key;"
+                f" update raw.{name} set _known_to = 'infinity' where _known_to > '{day}'"
+            )
+
     def seed(self) -> None:
         self._succeed(self.dbt("seed"))
 
@@ -110,7 +122,7 @@ class Warehouse:
     def _options(self) -> list[str]:
         folder = str(self.folder)
         return [
-            "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", folder,
+            "--project-dir", str(self.project), "--profiles-dir", str(self.project), "--target-path", folder,
             "--log-path", folder, "--log-level", "none", "--no-version-check",
         ]  # fmt: skip
 
@@ -124,6 +136,7 @@ class Warehouse:
             "PGPASSWORD": parts.password or "",
             "PGDATABASE": parts.path.lstrip("/"),
             "VIGIE_DBT_ROLE": "",
+            "VIGIE_DBT_THREADS": str(self.threads),
         }
         before = {name: os.environ.get(name) for name in wanted}
         os.environ.update(wanted)

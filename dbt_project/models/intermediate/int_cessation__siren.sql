@@ -16,6 +16,13 @@ etablissement as (
 
 ),
 
+compte as (
+
+    select * from {{ ref('stg_urssaf__compte') }}
+    where known_from < {{ range_end_date() }} and known_to >= {{ range_end_date() }}
+
+),
+
 state as (
 
     select
@@ -60,6 +67,40 @@ cessation as (
     group by 1
     having bool_and(etat_administratif = 'F') and max(date_debut) is not null
 
+),
+
+account_and_its_next_company as (
+
+    select
+        siren,
+        lead(siren) over (partition by compte order by date_creation, siret) as next_siren,
+        lead(date_creation) over (partition by compte order by date_creation, siret) as next_date
+    from compte
+
+),
+
+-- A merger, as far as the sources tell: around the closure, another company took the URSSAF account over.
+taken_over as (
+
+    select distinct cessation.siren
+    from cessation
+    inner join account_and_its_next_company as account using (siren)
+    where
+        account.next_siren <> cessation.siren
+        and account.next_date between cessation.date_sortie - interval '6 months' and cessation.date_sortie + interval '6 months'
+
+),
+
+typed_cessation as (
+
+    select
+        cessation.siren,
+        cessation.date_sortie,
+        cessation.sortie_connue_le,
+        case when taken_over.siren is null then 'fermeture' else 'fusion' end as type_sortie
+    from cessation
+    left join taken_over using (siren)
+
 )
 
-select * from cessation
+select * from typed_cessation

@@ -1,8 +1,5 @@
 {{ config(indexes=[{'columns': ['siren', 'month_index'], 'unique': true}]) }}
 
-{#- Hours of one full-time month (DGEFP convention). -#}
-{%- set heures_etp = 151.67 -%}
-
 with
 
 spine as (
@@ -56,6 +53,12 @@ identite as (
 effectif as (
 
     select * from {{ ref('int_effectif__siren_month') }}
+
+),
+
+effectif_file as (
+
+    select * from {{ ref('int_effectif__last_period') }}
 
 ),
 
@@ -135,6 +138,7 @@ cumulated as (
         sum(activite_partielle.heures_consommees_12m) over so_far as heures_consommees_12m,
         sum(activite_partielle.heures_autorisees) over so_far as heures_autorisees,
         sum(etablissement.nb_etablissements) over so_far as nb_etablissements,
+        sum(etablissement.nb_ouvertures) over so_far as nb_ouvertures,
         sum(etablissement.nb_fermetures) over so_far as nb_fermetures,
         sum(etablissement.nb_connus) over so_far as nb_connus
     from spine
@@ -155,22 +159,24 @@ level_of_the_month as (
         case
             when cumulated.cotisation_nb_mois > 0 then round(cumulated.cotisation_12m / cumulated.cotisation_nb_mois, 2)
         end as cotisation_moyenne,
+        cumulated.cotisation_nb_mois,
         case when source_state.debit_frais then round(coalesce(cumulated.part_ouvriere, 0), 2) end as part_ouvriere,
         case when source_state.debit_frais then round(coalesce(cumulated.part_patronale, 0), 2) end as part_patronale,
         case when source_state.debit_frais then coalesce(cumulated.nb_ecarts, 0) end as nb_ecarts_12m,
         case
-            when source_state.consommation_connue then coalesce(cumulated.heures_consommees, 0) / {{ heures_etp }}
+            when source_state.consommation_connue then coalesce(cumulated.heures_consommees, 0) / {{ heures_etp() }}
         end as etp_consomme,
         case
-            when source_state.consommation_connue then coalesce(cumulated.heures_consommees_3m, 0) / 3 / {{ heures_etp }}
+            when source_state.consommation_connue then coalesce(cumulated.heures_consommees_3m, 0) / 3 / {{ heures_etp() }}
         end as etp_consomme_3m,
         case
-            when source_state.consommation_connue then coalesce(cumulated.heures_consommees_12m, 0) / 12 / {{ heures_etp }}
+            when source_state.consommation_connue then coalesce(cumulated.heures_consommees_12m, 0) / 12 / {{ heures_etp() }}
         end as etp_consomme_12m,
         case
-            when source_state.demande_connue then coalesce(cumulated.heures_autorisees, 0) / {{ heures_etp }}
+            when source_state.demande_connue then coalesce(cumulated.heures_autorisees, 0) / {{ heures_etp() }}
         end as etp_autorise,
         case when cumulated.nb_connus > 0 then coalesce(cumulated.nb_etablissements, 0) end as nb_etablissements,
+        case when source_state.historique_connu then coalesce(cumulated.nb_ouvertures, 0) end as nb_ouvertures,
         case when source_state.historique_connu then coalesce(cumulated.nb_fermetures, 0) end as nb_fermetures,
         source_state.delai_connu,
         source_state.ccsf_connu,
@@ -201,19 +207,24 @@ company_month as (
         identite.naf_section,
         identite.categorie_juridique,
         identite.date_creation,
+        identite.version_perimetre,
 
         ----------  status
         coalesce(procedure_collective.procedure_statut, 'in_bonis') as procedure_statut,
         procedure_collective.siren is not null as en_procedure,
+        procedure_collective.procedure_date,
         -- Without any news of its establishments, a company is taken as active.
         coalesce(level.nb_etablissements > 0, true) as est_actif,
 
         ----------  effectif
         effectif.effectif::double precision as effectif,
         (level.month_index - effectif.periode_index)::double precision as effectif_anciennete_mois,
+        -- A gap is a month that the file gives for others and not for the company: the file's own delay is none.
+        (effectif.periode_index < effectif_file.last_period)::integer::double precision as effectif_lacune,
 
         ----------  dettes sociales
         level.cotisation_moyenne as cotisation_moyenne_12m_eur,
+        (12 - coalesce(level.cotisation_nb_mois, 0))::double precision as cotisation_mois_manquants_12m,
         level.part_ouvriere as dette_part_ouvriere_eur,
         level.part_patronale as dette_part_patronale_eur,
         level.part_ouvriere + level.part_patronale as dette_eur,
@@ -235,8 +246,13 @@ company_month as (
             when level.delai_connu and level.cotisation_moyenne > 0
                 then (coalesce(delai.reste_eur, 0) / level.cotisation_moyenne)::double precision
         end as delai_reste_sur_cotisation,
+        case when level.delai_connu then round(coalesce(delai.reste_eur, 0), 2) end as delai_reste_eur,
+        case
+            when level.delai_connu then coalesce(delai.echeances_restantes, 0)::double precision
+        end as delai_echeances_restantes,
         case when level.delai_connu then coalesce(delai.nb_24m, 0)::double precision end as nb_delais_24m,
         case when level.ccsf_connu then coalesce(delai.ccsf_24m, 0)::double precision end as ccsf_24m,
+        case when level.ccsf_connu then coalesce(delai.ccsf_en_cours, 0)::double precision end as ccsf_en_cours,
 
         ----------  activite partielle
         level.etp_consomme::double precision as ap_etp_consomme,
@@ -249,6 +265,7 @@ company_month as (
 
         ----------  retards de paiement
         paydex.nb_jours::double precision as paydex_jours,
+        (level.month_index - paydex.valeur_index)::double precision as paydex_anciennete_mois,
 
         ----------  comptes
         bilan.bilan_anciennete_mois::double precision as bilan_anciennete_mois,
@@ -269,10 +286,12 @@ company_month as (
         ----------  contexte
         (level.month_index - {{ month_index('identite.date_creation') }})::double precision as age_mois,
         level.nb_etablissements::double precision as nb_etablissements,
+        level.nb_ouvertures::double precision as etablissements_ouverts_12m,
         level.nb_fermetures::double precision as etablissements_fermes_12m
     from level_of_the_month as level
     inner join months on level.month_index = months.month_index
     inner join identite on level.siren = identite.siren and level.month_index = identite.month_index
+    inner join effectif_file on level.month_index = effectif_file.month_index
     left join effectif on level.siren = effectif.siren and level.month_index = effectif.month_index
     left join dernier_ecart on level.siren = dernier_ecart.siren and level.month_index = dernier_ecart.month_index
     left join delai on level.siren = delai.siren and level.month_index = delai.month_index

@@ -76,7 +76,11 @@ establishment_of_a_period as (
             when lag(date_creation) over same_knowledge is null then '-infinity'::date
             else date_creation
         end as periode_from,
-        coalesce(lead(date_creation) over same_knowledge, 'infinity'::date) as periode_to
+        coalesce(lead(date_creation) over same_knowledge, 'infinity'::date) as periode_to,
+        case
+            when lag(date_creation) over same_knowledge is null then 0
+            else {{ month_index('date_creation') }}
+        end as month_from
     from entry_known_in_segment
     where preference = 1 and {{ touches_range('segment_from', 'segment_to') }}
     window same_knowledge as (partition by compte, segment_from order by date_creation)

@@ -14,6 +14,7 @@ eligible as (
 
 ),
 
+-- The URSSAF closes its month on the 20th: what it treats later speaks from the next month, even when known before.
 version as (
 
     select
@@ -22,30 +23,70 @@ version as (
         periode_fin,
         numero_ecart_negatif,
         numero_historique,
-        coalesce(left(siret, 9), siren) as own_siren,
+        siret,
+        coalesce(left(siret, 9), siren) as siren,
         date_traitement,
+        mois_comptable,
         part_ouvriere_eur,
         part_patronale_eur,
-        {{ known_months() }}
+        greatest({{ month_index('known_from') }}, {{ month_index('mois_comptable') }}) as valid_from,
+        {{ month_index_open('known_to') }} as valid_to
     from debit
     where known_from < {{ range_end_date() }} and known_to > {{ range_start_date() }}
 
 ),
 
-version_with_siren as (
+{% set event = [
+    'compte', 'periode_debut', 'periode_fin', 'numero_ecart_negatif', 'numero_historique', 'date_traitement',
+    'mois_comptable', 'part_ouvriere_eur', 'part_patronale_eur',
+] %}
 
-    {{ rows_with_siren('version', 'own_siren', 'periode_debut', [
-        'compte', 'periode_debut', 'periode_fin', 'numero_ecart_negatif', 'numero_historique',
-        'date_traitement', 'part_ouvriere_eur', 'part_patronale_eur',
-    ]) }}
+-- The debt follows the account: the establishment is that of the file, until the account is known to have joined
+-- another one after the period in debt; without one in the file, that of the account.
+event_at_an_establishment as (
+
+    select
+        siren,
+        siret,
+        {{ event | join(', ') }},
+        '-infinity'::date as joined_on,
+        valid_from,
+        valid_to
+    from version
+    where siren is not null
+    union all
+    select
+        account.siren,
+        account.siret,
+        {% for column in event %}version.{{ column }}, {% endfor %}
+        account.periode_from as joined_on,
+        greatest(version.valid_from, account.segment_from, account.month_from) as valid_from,
+        least(version.valid_to, account.segment_to) as valid_to
+    from version
+    inner join {{ ref('int_compte__siren') }} as account
+        on
+            version.compte = account.compte
+            and version.periode_debut < account.periode_to
+            and (version.siret is null or version.periode_debut < account.periode_from)
 
 ),
 
+eligible_account as (
+
+    select distinct event.compte
+    from event_at_an_establishment as event
+    inner join eligible using (siren)
+
+),
+
+-- An account may come from, or go to, a company that is not followed: both sides are needed to know who owes.
 eligible_version as (
 
-    select version.*
-    from version_with_siren as version
-    inner join eligible using (siren)
+    select
+        event.*,
+        event.siret is not null as is_located
+    from event_at_an_establishment as event
+    inner join eligible_account using (compte)
     where {{ touches_range() }}
 
 ),
@@ -57,9 +98,9 @@ balance as (
     {{ ruling_segments(
         'eligible_version',
         ['compte', 'periode_debut', 'periode_fin', 'numero_ecart_negatif'],
-        'version.numero_historique desc, version.date_traitement desc, version.siren',
-        ['siren', 'part_ouvriere_eur', 'part_patronale_eur'],
-        first_of='date_traitement',
+        'version.numero_historique desc, version.date_traitement desc, version.is_located desc, version.joined_on desc, version.siret',
+        ['siren', 'siret', 'part_ouvriere_eur', 'part_patronale_eur'],
+        first_of='mois_comptable',
     ) }}
 
 ),
@@ -67,18 +108,20 @@ balance as (
 segment as (
 
     select
-        siren,
-        compte,
-        periode_debut,
-        periode_fin,
-        numero_ecart_negatif,
-        part_ouvriere_eur,
-        part_patronale_eur,
-        {{ month_index('first_date_traitement') }} as premier_mois,
-        change_month as valid_from,
-        segment_to as valid_to
+        balance.siren,
+        balance.siret,
+        balance.compte,
+        balance.periode_debut,
+        balance.periode_fin,
+        balance.numero_ecart_negatif,
+        balance.part_ouvriere_eur,
+        balance.part_patronale_eur,
+        {{ month_index('balance.first_mois_comptable') }} as premier_mois,
+        balance.change_month as valid_from,
+        balance.segment_to as valid_to
     from balance
-    where is_known
+    inner join eligible on balance.siren = eligible.siren
+    where balance.is_known
 
 )
 

@@ -77,6 +77,8 @@ remaining_delai as (
                 then montant * (date_echeance - {{ month_last_day('month_index') }}) / (date_echeance - date_creation)
             else 0
         end as reste,
+        -- Instalments are monthly: one for each month end that is still to come before the last day.
+        greatest({{ month_index('date_echeance') }} - month_index, 0) as echeances,
         month_index - {{ month_index('date_creation') }} < 24 as recent
     from month_of_a_delai
 
@@ -89,8 +91,10 @@ delai_by_month as (
         month_index,
         max(en_cours::integer) as en_cours,
         sum(reste) as reste_eur,
+        max(echeances) as echeances_restantes,
         sum(recent::integer) as nb_24m,
-        0 as ccsf_24m
+        0 as ccsf_24m,
+        0 as ccsf_en_cours
     from remaining_delai
     group by siren, month_index
 
@@ -121,8 +125,10 @@ ccsf_by_month as (
         series.month_index,
         0 as en_cours,
         0 as reste_eur,
+        0 as echeances_restantes,
         0 as nb_24m,
-        1 as ccsf_24m
+        1 as ccsf_24m,
+        0 as ccsf_en_cours
     from accepted_ccsf_with_siren as ccsf
     inner join eligible using (siren)
     {{ each_month(
@@ -132,11 +138,79 @@ ccsf_by_month as (
 
 ),
 
+ccsf_stage as (
+
+    select
+        compte,
+        siret,
+        date_traitement,
+        upper(trim(stade)) as stade,
+        {{ known_months() }}
+    from ccsf
+
+),
+
+ccsf_stage_with_siren as (
+
+    {{ rows_with_siren('ccsf_stage', 'left(siret, 9)', 'date_traitement', ['compte', 'date_traitement', 'stade']) }}
+
+),
+
+ccsf_version as (
+
+    select
+        stage.compte,
+        stage.siren,
+        stage.date_traitement,
+        stage.stade,
+        greatest(stage.valid_from, {{ month_index('stage.date_traitement') }}) as valid_from,
+        stage.valid_to
+    from ccsf_stage_with_siren as stage
+    inner join eligible using (siren)
+    where stage.valid_to > {{ month_index('stage.date_traitement') }}
+
+),
+
+-- The last stage speaks; on one day, an end or a refusal over an opening.
+ccsf_last_stage as (
+
+    {{ ruling_segments(
+        'ccsf_version',
+        ['siren', 'compte'],
+        "version.date_traitement desc, version.stade in ('DEBUT', 'APPROB'), version.stade",
+        ['date_traitement', 'stade'],
+    ) }}
+
+),
+
+-- A plan of which nothing is heard for 36 months is over.
+ccsf_in_force as (
+
+    select distinct
+        ccsf.siren,
+        series.month_index,
+        0 as en_cours,
+        0 as reste_eur,
+        0 as echeances_restantes,
+        0 as nb_24m,
+        0 as ccsf_24m,
+        1 as ccsf_en_cours
+    from ccsf_last_stage as ccsf
+    {{ each_month(
+        'greatest(ccsf.change_month, ' ~ range_first() ~ ')',
+        'least(ccsf.segment_to - 1, ' ~ month_index('ccsf.date_traitement') ~ ' + 35, ' ~ range_last() ~ ')',
+    ) }}
+    where ccsf.is_known and ccsf.stade in ('DEBUT', 'APPROB')
+
+),
+
 delai_or_ccsf as (
 
     select * from delai_by_month
     union all
     select * from ccsf_by_month
+    union all
+    select * from ccsf_in_force
 
 ),
 
@@ -147,8 +221,10 @@ siren_month as (
         month_index,
         max(en_cours) as en_cours,
         sum(reste_eur) as reste_eur,
+        max(echeances_restantes) as echeances_restantes,
         sum(nb_24m)::integer as nb_24m,
-        max(ccsf_24m) as ccsf_24m
+        max(ccsf_24m) as ccsf_24m,
+        max(ccsf_en_cours) as ccsf_en_cours
     from delai_or_ccsf
     group by siren, month_index
 

@@ -14,11 +14,24 @@ effectif as (
 
 ),
 
+perimetre as (
+
+    select * from {{ ref('int_perimetre__month') }}
+
+),
+
+last_period_known as (
+
+    select * from {{ ref('int_effectif__last_period') }}
+
+),
+
 -- What is older than the perimeter's window, on every month of the range, can neither open it nor be the last value.
 oldest_period as (
 
-    select min(last_period) - {{ perimeter_months() }} + 1 as periode_index
-    from {{ ref('int_effectif__last_period') }}
+    select min(last_period_known.last_period - perimetre.fenetre_mois) + 1 as periode_index
+    from last_period_known
+    inner join perimetre using (month_index)
 
 ),
 
@@ -122,10 +135,10 @@ version_in_the_range as (
 
 ),
 
-company_that_reached_ten as (
+company_that_reached_the_minimum as (
 
     select distinct siren from version_in_the_range
-    where effectif >= 10
+    where effectif >= (select min(perimetre.effectif_minimum) from perimetre)
 
 ),
 
@@ -133,7 +146,7 @@ version_of_eligible_companies as (
 
     select version.*
     from version_in_the_range as version
-    inner join company_that_reached_ten using (siren)
+    inner join company_that_reached_the_minimum using (siren)
 
 )
 

@@ -59,7 +59,7 @@ state_in_stock as (
     left join delivery on etablissement.delivery_id = delivery.delivery_id
     cross join lateral (
         values
-        ('A', coalesce(etablissement.date_creation, etablissement.known_from), 1, false),
+        ('A', coalesce(etablissement.date_creation, etablissement.known_from), 1, etablissement.date_creation is not null),
         (
             nullif(etablissement.etat_administratif, 'A'),
             greatest(etablissement.known_from, delivery.received_on),
@@ -113,6 +113,7 @@ active_establishment as (
         change_month as start_month,
         segment_to as end_month,
         1 as nb_etablissements,
+        0 as nb_ouvertures,
         0 as nb_fermetures,
         1 as nb_connus
     from state_at_a_month
@@ -127,10 +128,27 @@ known_establishment as (
         change_month as start_month,
         segment_to as end_month,
         0 as nb_etablissements,
+        0 as nb_ouvertures,
         0 as nb_fermetures,
         1 as nb_connus
     from state_at_a_month
     where is_known and etat_administratif <> 'A'
+
+),
+
+-- An opening counts during the twelve months from the creation, as soon as the stock file shows it.
+recent_opening as (
+
+    select
+        siren,
+        valid_from as start_month,
+        least(valid_to, {{ month_index('date_debut') }} + 12) as end_month,
+        0 as nb_etablissements,
+        1 as nb_ouvertures,
+        0 as nb_fermetures,
+        0 as nb_connus
+    from version
+    where preference = 1 and changement_etat
 
 ),
 
@@ -142,6 +160,7 @@ recent_closure as (
         valid_from as start_month,
         least(valid_to, {{ month_index('date_debut') }} + 12) as end_month,
         0 as nb_etablissements,
+        0 as nb_ouvertures,
         1 as nb_fermetures,
         0 as nb_connus
     from version
@@ -155,13 +174,15 @@ contribution as (
     union all
     select * from known_establishment
     union all
+    select * from recent_opening
+    union all
     select * from recent_closure
 
 ),
 
 delta as (
 
-    {{ month_deltas('contribution', ['nb_etablissements', 'nb_fermetures', 'nb_connus']) }}
+    {{ month_deltas('contribution', ['nb_etablissements', 'nb_ouvertures', 'nb_fermetures', 'nb_connus']) }}
 
 )
 

@@ -42,15 +42,15 @@ naf_division as (
 
 ),
 
-exclusion_categorie_juridique as (
+perimetre as (
 
-    select * from {{ ref('exclusion_categorie_juridique') }}
+    select * from {{ ref('int_perimetre__month') }}
 
 ),
 
-exclusion_naf as (
+exclusion as (
 
-    select * from {{ ref('exclusion_naf') }}
+    select * from {{ ref('perimetre_exclusion') }}
 
 ),
 
@@ -122,6 +122,10 @@ company_version as (
                 replace(lower(unite_legale.nomenclature_activite), '_', '') = 'nafrev2'
                 then unite_legale.activite_principale
         end as naf,
+        coalesce(
+            unite_legale.activite_principale_naf25,
+            case when lower(unite_legale.nomenclature_activite) = 'naf2025' then unite_legale.activite_principale end
+        ) as naf_2025,
         {{ known_months('unite_legale') }}
     from unite_legale
     inner join eligible using (siren)
@@ -156,7 +160,8 @@ identity as (
         company.date_creation,
         -- The name of a natural person is personal data and never leaves the raw table.
         case when left(company.categorie_juridique, 1) <> '1' then company.denomination end as denomination,
-        coalesce(company.naf, siege.naf) as naf
+        coalesce(company.naf, siege.naf) as naf,
+        company.naf_2025
     from spine
     left join siege_by_month as siege on spine.siren = siege.siren and spine.month_index = siege.month_index
     left join company_by_month as company on spine.siren = company.siren and spine.month_index = company.month_index
@@ -179,21 +184,33 @@ identity_with_exclusion as (
         identity.naf,
         naf_division.code as naf_division,
         naf_division.section as naf_section,
-        -- A source that was never delivered excludes nobody.
+        perimetre.version as version_perimetre,
+        perimetre.effectif_minimum,
+        -- A source that was never delivered excludes nobody. The NAF 2025 speaks for who has no code in the NAF rév. 2.
         case
-            when exclusion_categorie_juridique.code is not null then exclusion_categorie_juridique.motif
-            when exclusion_naf.code is not null then exclusion_naf.motif
+            when legal_form.code is not null then legal_form.motif
+            when activity.code is not null then activity.motif
             when first_month.etablissement is null or identity.month_index < first_month.etablissement then null
             when identity.siret_siege is null then 'siege_inconnu'
-            when identity.code_pays_etranger is not null and identity.departement is null then 'siege_a_l_etranger'
+            when identity.code_pays_etranger is not null and identity.departement is null
+                then case when perimetre.exclut_siege_etranger then 'siege_a_l_etranger' end
             when departement.code is null then 'departement_inconnu'
         end as motif_exclusion
     from identity
     cross join first_month_of_sirene as first_month
+    inner join perimetre on identity.month_index = perimetre.month_index
     left join departement on identity.departement = departement.code
     left join naf_division on left(identity.naf, 2) = naf_division.code
-    left join exclusion_categorie_juridique on identity.categorie_juridique = exclusion_categorie_juridique.code
-    left join exclusion_naf on identity.naf = exclusion_naf.code
+    left join exclusion as legal_form
+        on
+            perimetre.version = legal_form.version
+            and legal_form.nature = 'categorie_juridique'
+            and identity.categorie_juridique = legal_form.code
+    left join exclusion as activity
+        on
+            perimetre.version = activity.version
+            and activity.nature = case when identity.naf is null then 'naf_2025' else 'naf_rev2' end
+            and coalesce(identity.naf, identity.naf_2025) = activity.code
 
 )
 

@@ -26,34 +26,52 @@ period as (
 
 ),
 
--- The window of 36 months ends on the last period that the file held, so that its delay does not shorten it.
-month_a_period_leaves_the_window as (
+-- Months in which a version of the perimeter applies.
+rule as (
 
     select
-        period.periode_index,
-        coalesce(min(last_period_known.month_index), 999999) as leaves_at
-    from period
-    left join last_period_known on period.periode_index < last_period_known.last_period - {{ perimeter_months() }} + 1
-    group by period.periode_index
+        version,
+        effectif_minimum,
+        fenetre_mois,
+        min(month_index) as first_month,
+        max(month_index) + 1 as end_month
+    from {{ ref('int_perimetre__month') }}
+    group by version, effectif_minimum, fenetre_mois
 
 ),
 
-ten_or_more as (
+-- The window ends on the last period that the file held, so that its delay does not shorten it.
+month_a_period_leaves_the_window as (
+
+    select
+        rule.effectif_minimum,
+        rule.first_month,
+        rule.end_month,
+        period.periode_index,
+        coalesce(min(last_period_known.month_index), 999999) as leaves_at
+    from rule
+    cross join period
+    left join last_period_known on period.periode_index < last_period_known.last_period - rule.fenetre_mois + 1
+    group by 1, 2, 3, 4
+
+),
+
+minimum_reached as (
 
     select
         version.siren,
-        version.valid_from as start_month,
-        least(version.valid_to, leaving.leaves_at) as end_month,
+        greatest(version.valid_from, leaving.first_month) as start_month,
+        least(version.valid_to, leaving.leaves_at, leaving.end_month) as end_month,
         1 as n
     from version
-    inner join month_a_period_leaves_the_window as leaving using (periode_index)
-    where version.effectif >= 10
+    inner join month_a_period_leaves_the_window as leaving
+        on version.periode_index = leaving.periode_index and version.effectif >= leaving.effectif_minimum
 
 ),
 
 delta as (
 
-    {{ month_deltas('ten_or_more', ['n']) }}
+    {{ month_deltas('minimum_reached', ['n']) }}
 
 ),
 

@@ -3,7 +3,7 @@
         materialized='incremental',
         incremental_strategy='append',
         full_refresh=false,
-        on_schema_change='fail',
+        on_schema_change='append_new_columns',
         pre_hook=["{{ session_settings() }}", "{{ delete_range() }}"],
         post_hook=["analyze {{ this }} (siren, month, a_risque, departement)"],
         indexes=[
@@ -84,15 +84,26 @@ past_of_a_month as (
         max(effectif) over (by_company range between 12 preceding and 12 preceding) as effectif_lag_12m,
         max(effectif) over (by_company range between 24 preceding and 24 preceding) as effectif_lag_24m,
         max(cotisation_moyenne_12m_eur) over (by_company range between 12 preceding and 12 preceding) as cotisation_lag_12m,
+        max(dette_sur_cotisation) over (by_company range between 1 preceding and 1 preceding) as dette_lag_1m,
         max(dette_sur_cotisation) over (by_company range between 3 preceding and 3 preceding) as dette_lag_3m,
         max(dette_sur_cotisation) over (by_company range between 6 preceding and 6 preceding) as dette_lag_6m,
         max(dette_sur_cotisation) over (by_company range between 12 preceding and 12 preceding) as dette_lag_12m,
-        sum((dette_eur > 0)::integer) over (by_company range between 11 preceding and current row) as nb_mois_dette_12m,
+        max(dette_sur_cotisation) over (by_company range between 24 preceding and 24 preceding) as dette_lag_24m,
+        avg(dette_sur_cotisation) over (by_company range between 2 preceding and current row) as dette_moyenne_3m,
+        avg(dette_sur_cotisation) over last_year as dette_moyenne_12m,
+        regr_slope(dette_sur_cotisation, month_index) over last_year as dette_tendance_12m,
+        sum((dette_eur > cotisation_moyenne_12m_eur)::integer) over last_year as nb_mois_dette_elevee_12m,
+        sum((dette_eur > cotisation_moyenne_12m_eur)::integer)
+            over (by_company range between 2 preceding and current row)
+            as nb_mois_dette_elevee_3m,
+        sum((dette_eur > 0)::integer) over last_year as nb_mois_dette_12m,
         sum((dette_eur > 0)::integer) over (by_company range between 23 preceding and current row) as nb_mois_dette_24m,
         avg(paydex_jours) over (by_company range between 5 preceding and current row) as paydex_moyenne_6m,
         max(paydex_jours) over (by_company range between 12 preceding and 12 preceding) as paydex_lag_12m
     from month_seen
-    window by_company as (partition by siren order by month_index)
+    window
+        by_company as (partition by siren order by month_index),
+        last_year as (by_company range between 11 preceding and current row)
 
 ),
 
@@ -152,9 +163,20 @@ month_with_its_past as (
             when past.cotisation_lag_12m > 0
                 then (level.cotisation_moyenne_12m_eur / past.cotisation_lag_12m)::double precision - 1
         end as cotisation_evolution_12m,
+        past.dette_lag_1m as dette_sur_cotisation_lag_1m,
         past.dette_lag_3m as dette_sur_cotisation_lag_3m,
         past.dette_lag_6m as dette_sur_cotisation_lag_6m,
         past.dette_lag_12m as dette_sur_cotisation_lag_12m,
+        past.dette_lag_24m as dette_sur_cotisation_lag_24m,
+        case when level.dette_sur_cotisation is not null then past.dette_moyenne_3m end as dette_sur_cotisation_moyenne_3m,
+        case when level.dette_sur_cotisation is not null then past.dette_moyenne_12m end as dette_sur_cotisation_moyenne_12m,
+        case when level.dette_sur_cotisation is not null then past.dette_tendance_12m end as dette_tendance_12m,
+        past.nb_mois_dette_elevee_12m::double precision as nb_mois_dette_elevee_12m,
+        -- A month that is unknown, or no more than one contribution, breaks the row of three.
+        case
+            when level.dette_eur is not null and level.cotisation_moyenne_12m_eur is not null
+                then coalesce(past.nb_mois_dette_elevee_3m, 0) = 3
+        end as en_defaut_urssaf,
         level.dette_sur_cotisation - past.dette_lag_3m as dette_variation_3m,
         level.dette_sur_cotisation - past.dette_lag_6m as dette_variation_6m,
         level.dette_sur_cotisation - past.dette_lag_12m as dette_variation_12m,
@@ -179,7 +201,8 @@ median_of_the_peers as (
         tranche_effectif,
         percentile_cont(0.5) within group (order by dette_sur_cotisation) as dette_sur_cotisation,
         percentile_cont(0.5) within group (order by marge_ebe) as marge_ebe,
-        percentile_cont(0.5) within group (order by effectif_evolution_12m) as effectif_evolution_12m
+        percentile_cont(0.5) within group (order by effectif_evolution_12m) as effectif_evolution_12m,
+        percentile_cont(0.5) within group (order by paydex_jours) as paydex_jours
     from month_with_its_past
     group by month_index, naf_section, tranche_effectif
 
@@ -191,7 +214,8 @@ month_against_its_peers as (
         level.*,
         level.dette_sur_cotisation - peers.dette_sur_cotisation as dette_sur_cotisation_ecart_secteur,
         level.marge_ebe - peers.marge_ebe as marge_ebe_ecart_secteur,
-        level.effectif_evolution_12m - peers.effectif_evolution_12m as effectif_evolution_12m_ecart_secteur
+        level.effectif_evolution_12m - peers.effectif_evolution_12m as effectif_evolution_12m_ecart_secteur,
+        level.paydex_jours - peers.paydex_jours as paydex_jours_ecart_secteur
     from month_with_its_past as level
     left join median_of_the_peers as peers
         on
@@ -221,16 +245,19 @@ company_month_features as (
         categorie_juridique,
         date_creation,
         tranche_effectif,
+        version_perimetre,
 
         ----------  status
         est_actif,
         procedure_statut,
+        procedure_date,
         en_procedure,
         a_risque,
 
         ----------  effectif
         effectif,
         effectif_anciennete_mois,
+        effectif_lacune,
         effectif_evolution_6m,
         effectif_evolution_12m,
         effectif_evolution_24m,
@@ -239,27 +266,38 @@ company_month_features as (
         ----------  dettes sociales
         cotisation_moyenne_12m_eur::numeric(18, 2) as cotisation_moyenne_12m_eur,
         cotisation_evolution_12m,
+        cotisation_mois_manquants_12m,
         dette_part_ouvriere_eur::numeric(18, 2) as dette_part_ouvriere_eur,
         dette_part_patronale_eur::numeric(18, 2) as dette_part_patronale_eur,
         dette_eur::numeric(18, 2) as dette_eur,
         dette_sur_cotisation,
         dette_ouvriere_sur_cotisation,
         dette_par_salarie_eur,
+        dette_sur_cotisation_lag_1m,
         dette_sur_cotisation_lag_3m,
         dette_sur_cotisation_lag_6m,
         dette_sur_cotisation_lag_12m,
+        dette_sur_cotisation_lag_24m,
+        dette_sur_cotisation_moyenne_3m,
+        dette_sur_cotisation_moyenne_12m,
+        dette_tendance_12m,
         dette_variation_3m,
         dette_variation_6m,
         dette_variation_12m,
         dette_sur_cotisation_ecart_secteur,
         nb_mois_dette_12m,
         nb_mois_dette_24m,
+        nb_mois_dette_elevee_12m,
+        en_defaut_urssaf,
         nb_ecarts_12m,
         mois_depuis_dernier_ecart,
         delai_en_cours,
+        delai_reste_eur::numeric(18, 2) as delai_reste_eur,
+        delai_echeances_restantes,
         delai_reste_sur_cotisation,
         nb_delais_24m,
         ccsf_24m,
+        ccsf_en_cours,
 
         ----------  activite partielle
         ap_etp_consomme,
@@ -270,8 +308,10 @@ company_month_features as (
 
         ----------  retards de paiement
         paydex_jours,
+        paydex_anciennete_mois,
         paydex_moyenne_6m,
         paydex_variation_12m,
+        paydex_jours_ecart_secteur,
 
         ----------  comptes
         bilan_anciennete_mois,
@@ -293,6 +333,7 @@ company_month_features as (
         ----------  contexte
         age_mois,
         nb_etablissements,
+        etablissements_ouverts_12m,
         etablissements_fermes_12m,
         secteur_taux_defaillance_24m
 

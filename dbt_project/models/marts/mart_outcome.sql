@@ -1,9 +1,4 @@
-{{
-    config(
-        post_hook=["analyze {{ this }} (siren, month)"],
-        indexes=[{'columns': ['siren', 'month'], 'unique': true}, {'columns': ['month']}],
-    )
-}}
+{{ config(materialized='view', pre_hook=[]) }}
 
 with
 
@@ -12,78 +7,81 @@ company_month as (
     select
         siren,
         month,
-        ({{ month_start_of('month') }} + interval '1 month')::date - 1 as month_end
+        {{ month_end_after('month', 0) }} as month_end
     from {{ ref('mart_company_month') }}
 
 ),
 
 event as (
 
-    select * from {{ ref('int_procedure__evenement') }}
-
-),
-
-cessation as (
-
-    select * from {{ ref('int_cessation__siren') }}
-
-),
-
--- What is known at the end of the last month built: a notice corrected or cancelled by then opens nothing.
-opening_day as (
-
-    select
-        siren,
-        date_effet as date_defaillance,
-        min(known_from) as defaillance_connue_le,
-        max(severite) as severite
-    from event
-    where
-        etape in ('ouverture', 'conversion')
-        and known_from < {{ range_end_date() }}
-        and known_to >= {{ range_end_date() }}
-    group by siren, date_effet
+    select * from {{ ref('mart_evenement') }}
 
 ),
 
 opening as (
 
     select
-        *,
-        coalesce(lag(date_defaillance) over (partition by siren order by date_defaillance), '-infinity'::date)
-            as ouverture_precedente
-    from opening_day
+        siren,
+        type_evenement,
+        date_evenement,
+        connu_le,
+        lag(date_evenement, 1, '-infinity'::date) over (partition by siren order by date_evenement) as date_precedente
+    from event
+    where type_evenement in ('liquidation', 'redressement', 'sauvegarde')
+
+),
+
+urssaf_default as (
+
+    select
+        siren,
+        date_evenement,
+        lag(date_evenement, 1, '-infinity'::date) over (partition by siren order by date_evenement) as date_precedente
+    from event
+    where type_evenement = 'defaut_urssaf'
 
 ),
 
 -- A judgment is published within two months, nearly always: the last two months are not yet fully observed.
 observation as (
 
-    select ({{ range_end_date() }} - interval '2 months')::date - 1 as observe_jusqu_au
+    select
+        ({{ range_end_date() }} - interval '2 months')::date - 1 as observe_jusqu_au,
+        {{ range_end_date() }} - 1 as dernier_jour_calcule
 
 ),
 
-next_opening as (
+next_event as (
 
     select
         company_month.siren,
         company_month.month,
-        company_month.month_end,
-        opening.date_defaillance,
-        opening.defaillance_connue_le,
-        case opening.severite when 3 then 'liquidation' when 2 then 'redressement' when 1 then 'sauvegarde' end
-            as type_defaillance,
-        case when cessation.date_sortie > company_month.month_end then cessation.date_sortie end as date_sortie,
-        case when cessation.date_sortie > company_month.month_end then cessation.sortie_connue_le end as sortie_connue_le,
-        observation.observe_jusqu_au
+        opening.date_evenement as date_defaillance,
+        opening.connu_le as defaillance_connue_le,
+        opening.type_evenement as type_defaillance,
+        cessation.date_evenement as date_sortie,
+        cessation.connu_le as sortie_connue_le,
+        cessation.type_evenement as type_sortie,
+        urssaf_default.date_evenement as date_defaut_urssaf,
+        observation.observe_jusqu_au,
+        observation.dernier_jour_calcule
     from company_month
     cross join observation
     left join opening
         on
             company_month.siren = opening.siren
-            and company_month.month_end < opening.date_defaillance
-            and company_month.month_end >= opening.ouverture_precedente
-    left join cessation on company_month.siren = cessation.siren
+            and company_month.month_end < opening.date_evenement
+            and company_month.month_end >= opening.date_precedente
+    left join event as cessation
+        on
+            company_month.siren = cessation.siren
+            and cessation.type_evenement in ('fermeture', 'fusion')
+            and company_month.month_end < cessation.date_evenement
+    left join urssaf_default
+        on
+            company_month.siren = urssaf_default.siren
+            and company_month.month_end < urssaf_default.date_evenement
+            and company_month.month_end >= urssaf_default.date_precedente
 
 ),
 
@@ -97,14 +95,27 @@ outcome as (
         type_defaillance,
         date_sortie,
         sortie_connue_le,
+        type_sortie,
+        -- The failure comes first on the same day: a closure often is its last act.
+        case
+            when date_defaillance <= coalesce(date_sortie, date_defaillance) then type_defaillance
+            else type_sortie
+        end as premier_evenement,
+        date_defaut_urssaf,
         observe_jusqu_au,
         {% for horizon in [12, 18, 24] %}
         case
             when {{ month_end_after('month', horizon) }} <= observe_jusqu_au
                 then coalesce(date_defaillance <= {{ month_end_after('month', horizon) }}, false)
-        end as defaillance_{{ horizon }}m{{ ',' if not loop.last }}
+        end as defaillance_{{ horizon }}m,
         {% endfor %}
-    from next_opening
+        {% for horizon in [12, 18, 24] %}
+        case
+            when {{ month_end_after('month', horizon) }} <= dernier_jour_calcule
+                then coalesce(date_defaut_urssaf <= {{ month_end_after('month', horizon) }}, false)
+        end as defaut_urssaf_{{ horizon }}m{{ ',' if not loop.last }}
+        {% endfor %}
+    from next_event
 
 )
 

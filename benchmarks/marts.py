@@ -1,0 +1,192 @@
+"""The marts at three sizes: `python -m benchmarks.marts` (or `make bench-marts`).
+
+Measured from outside, in one run: a full build, the month after it, 24 months again, half the history, growth with the number of
+companies, and Polars computing the core features of the same rows and copying them into a table. CPU counts this process and the
+server's. Data tests are part of what is measured, as in a monthly run; reading files, gates and models are not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from benchmarks import marts_baseline, marts_region
+from orchestration import dbt
+from orchestration.instance import Instance
+from orchestration.months import shift
+from orchestration.runs import opened
+
+FIRST = date(2010, 1, 1)
+MONTHS = 120
+#: The national sizes, in company-months, that the measured growth is carried to.
+NATIONAL = {"350,000 × 120": 350_000, "5 million × 120": 5_000_000}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds on the clock, CPU seconds of this process and the server, highest memory (bytes, shared counted once)."""
+
+    wall: float
+    cpu: float
+    memory: int
+
+
+def measure(companies: int, work: Path) -> dict[str, Cost]:
+    """Costs of each build for one size, by name."""
+    costs: dict[str, Cost] = {}
+    with _region(work / f"{companies}-{MONTHS}", companies, MONTHS + 1) as (instance, server):
+        last = shift(FIRST, MONTHS - 1)
+        costs["full"] = _timed(server, lambda: _build(instance, FIRST, last))
+        costs["month"] = _timed(server, lambda: _build(instance, shift(last, 1), shift(last, 1)))
+        costs["polars"] = _timed(server, lambda: marts_baseline.build(instance.database_url, FIRST, last))
+        differing = marts_baseline.differing_cells(instance.database_url)
+        if differing:
+            raise RuntimeError(f"Polars and the mart differ in {differing} cells: the baseline is not the same work")
+        costs["24 months"] = _timed(server, lambda: _build(instance, shift(last, -22), shift(last, 1)))
+    with _region(work / f"{companies}-60", companies, MONTHS // 2 + 1) as (instance, server):
+        last = shift(FIRST, MONTHS // 2 - 1)
+        _build(instance, FIRST, last)
+        costs["month after 60"] = _timed(server, lambda: _build(instance, shift(last, 1), shift(last, 1)))
+    return costs
+
+
+@contextmanager
+def _region(home: Path, companies: int, months: int) -> Iterator[tuple[Instance, psutil.Process]]:
+    instance = Instance(home)
+    with opened(instance) as url:
+        marts_region.fill(url, companies, months, FIRST)
+        # dbt parses its project once for an instance: that is not the cost of a month.
+        _build(instance, shift(FIRST, -1), shift(FIRST, -1))
+        yield instance, _server(url)
+
+
+def _build(instance: Instance, first: date, last: date) -> None:
+    dbt.build(
+        instance, tag="features", variables={"month_start": f"{first}", "month_end": f"{last}", "simulation": True}
+    )
+
+
+def _server(url: str) -> psutil.Process:
+    with psycopg.connect(url) as connection:
+        row = connection.execute("select pg_backend_pid()").fetchone()
+        assert row is not None
+        backend = psutil.Process(row[0])
+        parent = backend.parent()
+    assert parent is not None
+    return parent
+
+
+def _timed(server: psutil.Process, work: Callable[[], object]) -> Cost:
+    stop, peak = threading.Event(), [0]
+    watcher = threading.Thread(target=_watch, args=(server, stop, peak), daemon=True)
+    watcher.start()
+    wall, cpu = time.perf_counter(), _cpu(server)
+    work()
+    cost = Cost(time.perf_counter() - wall, _cpu(server) - cpu, peak[0])
+    stop.set()
+    watcher.join()
+    return cost
+
+
+def _cpu(server: psutil.Process) -> float:
+    """CPU seconds so far: this process, and the server with its sessions, ended ones included."""
+    mine, spent = psutil.Process().cpu_times(), server.cpu_times()
+    total = mine.user + mine.system + spent.user + spent.system + spent.children_user + spent.children_system
+    for session in server.children(recursive=True):
+        try:
+            times = session.cpu_times()
+        except psutil.Error:
+            continue
+        total += times.user + times.system
+    return float(total)
+
+
+def _watch(server: psutil.Process, stop: threading.Event, peak: list[int]) -> None:
+    while not stop.wait(0.5):
+        total = 0
+        for process in [psutil.Process(), server, *server.children(recursive=True)]:
+            try:
+                total += process.memory_full_info().pss
+            except (psutil.Error, AttributeError):
+                continue
+        peak[0] = max(peak[0], total)
+
+
+def table(results: dict[int, dict[str, Cost]]) -> str:
+    """The figures beside their goals, one column for each size, then growth and what it gives nationally."""
+    sizes = sorted(results)
+    lines = [
+        "| marts, 120 months | goal | " + " | ".join(f"{size:,} companies" for size in sizes) + " |",
+        "|---|---|" + "---:|" * len(sizes),
+    ]
+    rows: list[tuple[str, str, Callable[[dict[str, Cost]], str]]] = [
+        ("full build, wall s (CPU s)", "", lambda c: f"{c['full'].wall:.1f} ({c['full'].cpu:.1f})"),
+        ("one month, wall s (CPU s)", "", lambda c: f"{c['month'].wall:.1f} ({c['month'].cpu:.1f})"),
+        ("one month ÷ full, wall", "≤ 1/20", lambda c: f"1/{c['full'].wall / c['month'].wall:.1f}"),
+        ("one month ÷ full, CPU", "≤ 1/15", lambda c: f"1/{c['full'].cpu / c['month'].cpu:.1f}"),
+        (
+            "one month after 120 ÷ after 60, CPU",
+            "≤ 1.15",
+            lambda c: f"{c['month'].cpu / c['month after 60'].cpu:.2f}",
+        ),
+        ("24 months again ÷ full, wall", "≤ 1/4", lambda c: f"1/{c['full'].wall / c['24 months'].wall:.1f}"),
+        (
+            "full ÷ Polars with COPY (core features), wall (CPU)",
+            "≤ 1.5",
+            lambda c: f"{c['full'].wall / c['polars'].wall:.1f} ({c['full'].cpu / c['polars'].cpu:.1f})",
+        ),
+        ("peak memory, GB", "≤ 4", lambda c: f"{max(cost.memory for cost in c.values()) / 1e9:.1f}"),
+    ]
+    lines += [
+        f"| {name} | {goal} | " + " | ".join(show(results[size]) for size in sizes) + " |" for name, goal, show in rows
+    ]
+    return "\n".join([*lines, "", *_growth(results), ""])
+
+
+def _growth(results: dict[int, dict[str, Cost]]) -> list[str]:
+    sizes = sorted(results)
+    if len(sizes) < 2:
+        return ["Growth needs two sizes (`--companies 10000 50000`)."]
+    lines = [
+        "| growth with companies (CPU) | goal | exponent | " + " | ".join(NATIONAL) + " |",
+        "|---|---|---:|---:|---:|",
+    ]
+    small, large = sizes[-2:]
+    for name in ("full", "month"):
+        spent = results[small][name].cpu, results[large][name].cpu
+        exponent = math.log(spent[1] / spent[0]) / math.log(large / small)
+        hours = [f"{spent[1] * (size / large) ** exponent / 3600:.2f} h" for size in NATIONAL.values()]
+        lines.append(f"| {name} | ≤ 1.15 | {exponent:.2f} | " + " | ".join(hours) + " |")
+    return [*lines, "", "The last two columns are extrapolated from the exponent (CPU hours), not measured."]
+
+
+def main() -> None:
+    """Parse the options, run, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.marts", description=__doc__)
+    parser.add_argument(
+        "--companies",
+        type=int,
+        nargs="+",
+        default=[10_000],
+        help="sizes; 50000 and 200000 take minutes and tens of gigabytes",
+    )
+    options = parser.parse_args()
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at start\n")
+    with tempfile.TemporaryDirectory(prefix="vigie-bench-") as folder:
+        print(table({size: measure(size, Path(folder)) for size in options.companies}))
+
+
+if __name__ == "__main__":
+    main()

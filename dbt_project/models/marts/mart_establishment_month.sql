@@ -1,0 +1,212 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        full_refresh=false,
+        on_schema_change='append_new_columns',
+        pre_hook=["{{ session_settings() }}", "{{ delete_range() }}"],
+        post_hook=["analyze {{ this }} (siret, month)"],
+        indexes=[{'columns': ['month', 'siren', 'siret'], 'unique': true}],
+    )
+}}
+
+{#- Of a range, the last month only: sheets show establishments of the month they are asked for, not of ten years. -#}
+{%- set month = range_last() -%}
+{%- set known = 'known_from < ' ~ range_end_date() ~ ' and known_to >= ' ~ range_end_date() -%}
+
+with
+
+company as (
+
+    select
+        siren,
+        dette_eur is not null as debit_frais,
+        ap_etp_consomme is not null as consommation_connue,
+        ap_etp_autorise is not null as demande_connue
+    from {{ ref('mart_company_month') }}
+    where month = '{{ var('month_end') }}'::date
+
+),
+
+etablissement as (
+
+    select
+        siret,
+        est_siege,
+        etat_administratif,
+        departement,
+        code_commune,
+        libelle_commune,
+        case when replace(lower(nomenclature_activite), '_', '') = 'nafrev2' then activite_principale end as naf
+    from {{ ref('stg_insee__etablissement') }}
+    where {{ known }}
+
+),
+
+historique as (
+
+    select
+        siret,
+        etat_administratif,
+        row_number() over (partition by siret order by date_debut desc) as recency
+    from {{ ref('stg_insee__etablissement_historique') }}
+    where {{ known }} and date_debut < {{ range_end_date() }}
+
+),
+
+effectif as (
+
+    select
+        siret,
+        periode,
+        sum(effectif) as effectif,
+        row_number() over (partition by siret order by periode desc) as recency
+    from {{ ref('stg_urssaf__effectif') }}
+    where {{ known }}
+    group by siret, periode
+
+),
+
+dette as (
+
+    select
+        siret,
+        count(distinct compte) filter (where part_ouvriere_eur <> 0 or part_patronale_eur <> 0) as nb_comptes_en_dette,
+        sum(part_ouvriere_eur) as part_ouvriere,
+        sum(part_patronale_eur) as part_patronale
+    from {{ ref('int_debit__segment') }}
+    where valid_from <= {{ month }} and valid_to > {{ month }} and siret is not null
+    group by siret
+
+),
+
+cotisation_version as (
+
+    select
+        compte,
+        siret,
+        periode_debut,
+        periode_fin,
+        cotisation_due_eur,
+        {{ known_months() }}
+    from {{ ref('stg_urssaf__cotisation') }}
+    where
+        {{ known }}
+        and periode_debut < {{ range_end_date() }}
+        and periode_fin > {{ range_end_date() }} - interval '13 months'
+        and cotisation_due_eur is not null
+
+),
+
+cotisation_with_siret as (
+
+    {{ rows_with_siren('cotisation_version', 'left(siret, 9)', 'periode_debut', ['periode_debut', 'periode_fin', 'cotisation_due_eur']) }}
+
+),
+
+-- As for companies: the twelve periods before the month, a longer period spread evenly over its months.
+cotisation as (
+
+    select
+        version.siret,
+        sum(
+            version.cotisation_due_eur
+            / ({{ month_index('version.periode_fin') }} - {{ month_index('version.periode_debut') }})
+        ) as due_12m
+    from cotisation_with_siret as version
+    {{ each_month(
+        'greatest(' ~ month_index('version.periode_debut') ~ ', ' ~ month ~ ' - 12)',
+        'least(' ~ month_index('version.periode_fin') ~ ', ' ~ month ~ ') - 1',
+    ) }}
+    where version.periode_fin > version.periode_debut and version.valid_from <= {{ month }} and version.valid_to > {{ month }}
+    group by version.siret
+
+),
+
+consommation as (
+
+    select
+        siret,
+        sum(heures) as heures
+    from {{ ref('stg_dgefp__consommation_ap') }}
+    where {{ known }} and mois = ({{ range_end_date() }} - interval '3 months')::date
+    group by siret
+
+),
+
+demande as (
+
+    select
+        siret,
+        sum(
+            heures_autorisees
+            * (
+                least(periode_fin, {{ range_end_date() }} - 1) - greatest(periode_debut, '{{ var('month_end') }}'::date) + 1
+            )
+            / (periode_fin - periode_debut + 1)
+        ) as heures
+    from {{ ref('stg_dgefp__demande_ap') }}
+    where
+        {{ known }}
+        and periode_debut <= periode_fin
+        and periode_debut < {{ range_end_date() }}
+        and periode_fin >= '{{ var('month_end') }}'::date
+    group by siret
+
+),
+
+place as (
+
+    {% for fact in ['etablissement', 'dette', 'cotisation', 'consommation', 'demande'] %}
+    select siret from {{ fact }}
+    {% if not loop.last %}union{% endif %}
+    {% endfor %}
+
+),
+
+establishment_month as (
+
+    select
+        ----------  ids
+        place.siret,
+        company.siren,
+        '{{ var('month_end') }}'::date as month,
+
+        ----------  identity
+        etablissement.est_siege,
+        coalesce(historique.etat_administratif, etablissement.etat_administratif) = 'A' as est_actif,
+        etablissement.departement,
+        etablissement.code_commune,
+        etablissement.libelle_commune,
+        etablissement.naf,
+
+        ----------  effectif
+        effectif.effectif::double precision as effectif,
+        effectif.periode as effectif_periode,
+
+        ----------  dettes sociales
+        round(cotisation.due_12m, 2)::numeric(18, 2) as cotisation_12m_eur,
+        case when company.debit_frais then coalesce(dette.nb_comptes_en_dette, 0)::integer end as nb_comptes_en_dette,
+        case when company.debit_frais then coalesce(dette.part_ouvriere, 0)::numeric(18, 2) end as dette_part_ouvriere_eur,
+        case when company.debit_frais then coalesce(dette.part_patronale, 0)::numeric(18, 2) end as dette_part_patronale_eur,
+
+        ----------  activite partielle
+        case
+            when company.consommation_connue then (coalesce(consommation.heures, 0) / {{ heures_etp() }})::double precision
+        end as ap_etp_consomme,
+        case
+            when company.demande_connue then (coalesce(demande.heures, 0) / {{ heures_etp() }})::double precision
+        end as ap_etp_autorise
+    from place
+    inner join company on left(place.siret, 9) = company.siren
+    left join etablissement on place.siret = etablissement.siret
+    left join historique on place.siret = historique.siret and historique.recency = 1
+    left join effectif on place.siret = effectif.siret and effectif.recency = 1
+    left join dette on place.siret = dette.siret
+    left join cotisation on place.siret = cotisation.siret
+    left join consommation on place.siret = consommation.siret
+    left join demande on place.siret = demande.siret
+
+)
+
+select * from establishment_month

@@ -1,0 +1,96 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        full_refresh=false,
+        on_schema_change='append_new_columns',
+        pre_hook=["{{ session_settings() }}", "{{ delete_events() }}"],
+        post_hook=["analyze {{ this }}"],
+        indexes=[{'columns': ['siren', 'date_evenement']}],
+    )
+}}
+
+with
+
+procedure_collective as (
+
+    select * from {{ ref('int_procedure__evenement') }}
+
+),
+
+cessation as (
+
+    select * from {{ ref('int_cessation__siren') }}
+
+),
+
+company_month as (
+
+    select
+        siren,
+        month,
+        {{ month_index('month') }} as month_index,
+        en_defaut_urssaf
+    from {{ ref('mart_company_month') }}
+    where month between {{ range_start_date() }} - interval '1 month' and {{ range_end_date() }}
+
+),
+
+-- What is known at the end of the last month built: a notice corrected or cancelled by then opens nothing.
+opening as (
+
+    select
+        siren,
+        date_effet as date_evenement,
+        min(known_from) as connu_le,
+        max(severite) as severite
+    from procedure_collective
+    where
+        etape in ('ouverture', 'conversion')
+        and known_from < {{ range_end_date() }}
+        and known_to >= {{ range_end_date() }}
+    group by siren, date_effet
+
+),
+
+default_and_the_month_before as (
+
+    select
+        siren,
+        month,
+        en_defaut_urssaf,
+        coalesce(
+            bool_or(en_defaut_urssaf) over (partition by siren order by month_index range between 1 preceding and 1 preceding),
+            false
+        ) as was_in_default
+    from company_month
+
+),
+
+event as (
+
+    select
+        siren,
+        case severite when 3 then 'liquidation' when 2 then 'redressement' else 'sauvegarde' end as type_evenement,
+        date_evenement,
+        connu_le
+    from opening
+    union all
+    select
+        siren,
+        type_sortie as type_evenement,
+        date_sortie as date_evenement,
+        sortie_connue_le as connu_le
+    from cessation
+    union all
+    select
+        siren,
+        'defaut_urssaf' as type_evenement,
+        {{ month_end_after('month', 0) }} as date_evenement,
+        {{ month_end_after('month', 0) }} as connu_le
+    from default_and_the_month_before
+    where en_defaut_urssaf and not was_in_default and month >= {{ range_start_date() }}
+
+)
+
+select * from event
