@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
 
-BLOCK = 2 << 20  # bytes read at once: a batch of lines
+BLOCK = 4 << 20  # bytes read at once: a batch of lines
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),

@@ -237,7 +237,7 @@ class _Stage:
         versions = load.first_versions(
             rows, self.contract, delivery.delivery_id, delivery.received_on, first=self.first
         )
-        load.copy_frame(self.connection, raw_table(self.contract), versions, freeze=self._frozen)
+        load.copy_rows(self.connection, raw_table(self.contract), versions, self.contract, freeze=self._frozen)
         self._rows += rows.height
         self._lines_with_rows += rows["_line"].n_unique()
 
@@ -247,7 +247,7 @@ class _Stage:
         elif not kept.all():
             # The other keys of a line that repeats one were delivered too: their versions stay.
             load.copy_frame(self.connection, "not_loaded", rows.filter(~kept).select(self.contract.key))
-        load.copy_frame(self.connection, "incoming", rows.filter(kept))
+        load.copy_rows(self.connection, "incoming", rows.filter(kept), self.contract)
 
 
 def _quarantine(connection: psycopg.Connection, delivery_id: int, rejects: pl.DataFrame) -> None:

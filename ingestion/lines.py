@@ -279,11 +279,12 @@ class LineReader:
             )
         return self._bounds(column, header, typed, text)
 
-    def _text(self, raw: pl.Series, column: Column) -> pl.Series:
-        text = raw.str.strip_chars()
-        absent = ["", *self.contract.null_values, *column.null_values]
-        if column.type in ("siren", "siret") and (spaced := text.str.contains(r"\s")).any() and spaced is not None:
+    def _text(self, text: pl.Series, column: Column) -> pl.Series:
+        absent = [*self.contract.null_values, *column.null_values]
+        if column.type in ("siren", "siret") and text.str.contains(r"\s").any():
             text = text.str.replace_all(r"\s", "")
+        if not absent:
+            return text
         mask = text.is_in(absent)
         return text.set(mask.fill_null(False), None) if mask.any() else text
 
@@ -309,7 +310,9 @@ class LineReader:
             expected = f"date entre le {low:%d/%m/%Y} et le {high:%d/%m/%Y} attendue"
             yield "date_hors_bornes", expected, ~typed.is_between(low, high)
             return
-        number = typed.cast(pl.Float64, strict=False) if typed.dtype == pl.String and column.type != "text" else typed
+        number = typed.cast(pl.Float64, strict=False) if column.type == "decimal" else typed
+        if column.type == "centimes":
+            number = typed / 100
         if low is not None:
             yield "minimum", f"nombre supérieur ou égal à {low:g} attendu", number < low
         if high is not None:

@@ -16,8 +16,13 @@ import psycopg
 from psycopg import sql
 
 from expectations.contract import Contract
+from ingestion import wire
 from ingestion.database import SYSTEM_COLUMNS, create_open_key_index, open_key_index, raw_table
 from ingestion.fingerprints import KnownRows, marks_of
+
+_SYSTEM_TYPES = {"_line": "bigint", "_delivery_id": "bigint", "_known_from": "date"}
+# Amounts as the reader types them: cents as integers, other numbers as texts.
+_READ_AS = {"centimes": "({0} * 100)::bigint as {0}", "decimal": "{0}::text as {0}"}
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,7 @@ def read_known(url: str, role: str | None, contract: Contract) -> KnownRows | No
     import adbc_driver_postgresql.dbapi as adbc  # slow to import, of no use to a first delivery
 
     columns = sql.SQL(", ").join(
-        sql.SQL("{0}::text as {0}" if c.sql_type.startswith("numeric") else "{0}").format(sql.Identifier(c.name))
-        for c in contract.columns
+        sql.SQL(_READ_AS.get(c.type, "{0}")).format(sql.Identifier(c.name)) for c in contract.columns
     )
     query = sql.SQL(
         "select {}, '\\x0000'::bytea || tidsend(ctid) as _address from {} where _known_to = 'infinity'"
@@ -108,16 +112,43 @@ def create_staging(connection: psycopg.Connection, contract: Contract) -> None:
     connection.execute("create temp table absent (_address tid) on commit drop")
 
 
+def copy_rows(
+    connection: psycopg.Connection,
+    table: str | sql.Composable,
+    rows: pl.DataFrame,
+    contract: Contract,
+    *,
+    freeze: bool = False,
+) -> None:
+    """Appends typed rows of a contract (and system columns) to a table, in the binary format where each column has
+    one. `freeze`: the table was emptied by this transaction (`open_empty_table`)."""
+    if not rows.height:
+        return
+    types = _SYSTEM_TYPES | {column.name: column.sql_type for column in contract.columns}
+    if (records := wire.encode(rows, types)) is not None:
+        with connection.cursor() as cursor, cursor.copy(_copy(table, rows, "binary", freeze)) as copy:
+            copy.write(records)
+        return
+    cents = [c.name for c in contract.columns if c.type == "centimes" and c.name in rows.columns]
+    euros = [pl.format("{}e-2", name).alias(name) for name in cents]
+    copy_frame(connection, table, rows.with_columns(euros), freeze=freeze)
+
+
+def _copy(table: str | sql.Composable, frame: pl.DataFrame, form: str, freeze: bool) -> sql.Composed:
+    return sql.SQL("copy {} ({}) from stdin (format {}, freeze {})").format(
+        sql.SQL(table) if isinstance(table, str) else table,
+        sql.SQL(", ").join(map(sql.Identifier, frame.columns)),
+        sql.SQL(form),
+        sql.SQL(str(freeze).lower()),
+    )
+
+
 def copy_frame(
     connection: psycopg.Connection, table: str | sql.Composable, frame: pl.DataFrame, *, freeze: bool = False
 ) -> None:
-    """Appends a frame to a table. `freeze`: the table was emptied by this transaction (`open_empty_table`)."""
+    """Appends a frame to a table, each value as the text that the server reads it from."""
     if not frame.height:
         return
-    target = sql.SQL(", ").join(map(sql.Identifier, frame.columns))
-    statement = sql.SQL("copy {} ({}) from stdin (format text, freeze {})").format(
-        sql.SQL(table) if isinstance(table, str) else table, target, sql.SQL(str(freeze).lower())
-    )
     # The text format costs the server half of what CSV does; the characters that it gives a meaning to are rare.
     special = [
         name
@@ -130,7 +161,7 @@ def copy_frame(
             escaped = escaped.str.replace_all(character, written, literal=True)
         frame = frame.with_columns(escaped)
     text = frame.write_csv(include_header=False, separator="\t", quote_style="never", null_value=r"\N")
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    with connection.cursor() as cursor, cursor.copy(_copy(table, frame, "text", freeze)) as copy:
         copy.write(text.encode())
 
 
