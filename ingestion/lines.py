@@ -13,7 +13,7 @@ import polars as pl
 from expectations.contract import Column, Contract
 from ingestion import cells, identity
 from ingestion.content import Refusal
-from ingestion.records import Header, split_header
+from ingestion.records import MAX_COLUMNS, Header, split_header
 
 Identity = Literal["luhn", "format"]
 
@@ -32,6 +32,7 @@ _OUT_OF_SCOPE = {
     "sans_siren": "annonce sans SIREN, hors périmètre",
     "aucune_valeur": "aucune valeur dans la ligne, hors périmètre",
 }
+_DELIMITERS = {";", ",", "\t", "|"}
 _DELIMITER_NAMES = {"\t": "tabulation"}
 
 
@@ -71,12 +72,15 @@ def normalised(header: str) -> str:
 def find_layout(contract: Contract, line: int, text: str, file_name: str) -> Layout:
     """The layout of a file from its header line, with the first delimiter of the contract that finds every required
     column; Refusal naming what is missing otherwise."""
+    if max(map(text.count, (*_DELIMITERS, *contract.delimiters))) >= MAX_COLUMNS:
+        message = f"{file_name}, ligne {line} : en-tête de plus de {MAX_COLUMNS} colonnes (règle trop_de_colonnes)"
+        raise Refusal("trop_de_colonnes", message)
     layouts = [_layout(contract, line, split_header(text, d), d) for d in contract.delimiters]
     refusals = [_problem(contract, layout, file_name) for layout in layouts]
     for layout, refusal in zip(layouts, refusals, strict=True):
         if refusal is None:
             return layout
-    for other in {";", ",", "\t", "|"} - set(contract.delimiters):
+    for other in _DELIMITERS - set(contract.delimiters):
         layout = _layout(contract, line, split_header(text, other), other)
         if _problem(contract, layout, file_name) is None:
             wanted = " ou ".join(f"« {d} »" for d in contract.delimiters)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 import polars as pl
 import psycopg
@@ -112,43 +113,25 @@ def create_staging(connection: psycopg.Connection, contract: Contract) -> None:
     connection.execute("create temp table absent (_address tid) on commit drop")
 
 
-def copy_rows(
-    connection: psycopg.Connection,
-    table: str | sql.Composable,
-    rows: pl.DataFrame,
-    contract: Contract,
-    *,
-    freeze: bool = False,
-) -> None:
-    """Appends typed rows of a contract (and system columns) to a table, in the binary format where each column has
-    one. `freeze`: the table was emptied by this transaction (`open_empty_table`)."""
-    if not rows.height:
-        return
+@dataclass(frozen=True)
+class Packed:
+    """Rows as the bytes that COPY takes: names of the columns, format, data."""
+
+    columns: tuple[str, ...]
+    form: Literal["binary", "text"]
+    data: bytes
+
+
+def packed(rows: pl.DataFrame, contract: Contract) -> Packed:
+    """Typed rows of a contract (and system columns), in the binary format where each column has one."""
     types = _SYSTEM_TYPES | {column.name: column.sql_type for column in contract.columns}
     if (records := wire.encode(rows, types)) is not None:
-        with connection.cursor() as cursor, cursor.copy(_copy(table, rows, "binary", freeze)) as copy:
-            copy.write(records)
-        return
+        return Packed(tuple(rows.columns), "binary", records)
     cents = [c.name for c in contract.columns if c.type == "centimes" and c.name in rows.columns]
-    euros = [pl.format("{}e-2", name).alias(name) for name in cents]
-    copy_frame(connection, table, rows.with_columns(euros), freeze=freeze)
+    return _packed_text(rows.with_columns(pl.format("{}e-2", name).alias(name) for name in cents))
 
 
-def _copy(table: str | sql.Composable, frame: pl.DataFrame, form: str, freeze: bool) -> sql.Composed:
-    return sql.SQL("copy {} ({}) from stdin (format {}, freeze {})").format(
-        sql.SQL(table) if isinstance(table, str) else table,
-        sql.SQL(", ").join(map(sql.Identifier, frame.columns)),
-        sql.SQL(form),
-        sql.SQL(str(freeze).lower()),
-    )
-
-
-def copy_frame(
-    connection: psycopg.Connection, table: str | sql.Composable, frame: pl.DataFrame, *, freeze: bool = False
-) -> None:
-    """Appends a frame to a table, each value as the text that the server reads it from."""
-    if not frame.height:
-        return
+def _packed_text(frame: pl.DataFrame) -> Packed:
     # The text format costs the server half of what CSV does; the characters that it gives a meaning to are rare.
     special = [
         name
@@ -161,8 +144,27 @@ def copy_frame(
             escaped = escaped.str.replace_all(character, written, literal=True)
         frame = frame.with_columns(escaped)
     text = frame.write_csv(include_header=False, separator="\t", quote_style="never", null_value=r"\N")
-    with connection.cursor() as cursor, cursor.copy(_copy(table, frame, "text", freeze)) as copy:
-        copy.write(text.encode())
+    return Packed(tuple(frame.columns), "text", text.encode())
+
+
+def copy_packed(
+    connection: psycopg.Connection, table: str | sql.Composable, rows: Packed, *, freeze: bool = False
+) -> None:
+    """Appends rows to a table. `freeze`: the table was emptied by this transaction (`open_empty_table`)."""
+    statement = sql.SQL("copy {} ({}) from stdin (format {}, freeze {})").format(
+        sql.SQL(table) if isinstance(table, str) else table,
+        sql.SQL(", ").join(map(sql.Identifier, rows.columns)),
+        sql.SQL(rows.form),
+        sql.SQL(str(freeze).lower()),
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(rows.data)
+
+
+def copy_frame(connection: psycopg.Connection, table: str | sql.Composable, frame: pl.DataFrame) -> None:
+    """Appends a frame to a table, each value as the text that the server reads it from."""
+    if frame.height:
+        copy_packed(connection, table, _packed_text(frame))
 
 
 def open_empty_table(connection: psycopg.Connection, contract: Contract) -> bool:

@@ -19,7 +19,9 @@ import polars as pl
 from ingestion.content import Content, Refusal, text_blocks
 
 MAX_SPAN = 1000  # physical lines that one record may cover
-MAX_LINE = 64 << 20  # characters; beyond that the file is not a text file with lines
+MAX_LINE = 8 << 20  # characters; beyond that the file is not a text file with lines (the longest known: some 100,000)
+MAX_COLUMNS = 5_000  # cells of a header; the widest delivered file has 447
+_BLOCK_LINES = 200_000  # lines split at once: a block of short or blank lines holds many
 csv.field_size_limit(MAX_LINE)
 
 
@@ -37,18 +39,27 @@ def whole_lines(content: Content, *, errors: str = "strict") -> Iterator[tuple[i
     for block in text_blocks(content, errors=errors):
         text, end, rest = block.rpartition("\n")
         if end:
-            text = carry + text
-            yield number, text
-            number += text.count("\n") + 1
-            carry = rest
+            text, carry = carry + text, rest
+            for lines, part in _cut(text):
+                yield number, part
+                number += lines
         else:
             carry += rest
         if len(carry) > MAX_LINE:
-            raise Refusal(
-                "ligne_trop_longue", f"{content.path.name}, ligne {number} : ligne de plus de {MAX_LINE} caractères"
-            )
+            message = f"{content.path.name}, ligne {number} : ligne de plus de {MAX_LINE} caractères"
+            raise Refusal("ligne_trop_longue", f"{message} (règle ligne_trop_longue)")
     if carry:
         yield number, carry
+
+
+def _cut(text: str) -> Iterator[tuple[int, str]]:
+    """The text in pieces of at most _BLOCK_LINES lines, and how many each has."""
+    lines = text.count("\n") + 1
+    while lines > _BLOCK_LINES:
+        *head, text = text.split("\n", _BLOCK_LINES)
+        yield _BLOCK_LINES, "\n".join(head)
+        lines -= _BLOCK_LINES
+    yield lines, text
 
 
 def lines_of(content: Content, *, errors: str = "strict") -> Iterator[tuple[int, list[str]]]:
@@ -135,7 +146,13 @@ class _Splitter:
 
         No line has too many cells (polars refuses it), and their sum is right: then no line has too few either.
         """
-        if self.width == 1 or '"' in text or "\0" in text or text.startswith("\ufeff"):  # the last: no byte order mark
+        lines = text.count("\n") + 1
+        if (
+            self.width == 1
+            or text.count(self.delimiter) != lines * (self.width - 1)
+            or any(trap in text for trap in ('"', "\0"))
+            or text.startswith("\ufeff")  # polars would take it for a byte order mark
+        ):
             return None
         try:
             cells = pl.read_csv(
@@ -147,11 +164,11 @@ class _Splitter:
             )
         except pl.exceptions.PolarsError:
             return None
-        raw = pl.Series("_raw", [text]).str.split("\n").explode()
-        if cells.height != len(raw) or text.count(self.delimiter) != len(raw) * (self.width - 1):
+        if cells.height != lines:
             return None
+        raw = pl.Series("_raw", [text]).str.split("\n").explode()
         nothing = pl.lit(None, dtype=pl.String)
-        frame = pl.select(pl.int_range(number, number + len(raw)).alias("_line")).with_columns(
+        frame = pl.select(pl.int_range(number, number + lines).alias("_line")).with_columns(
             raw, nothing.alias("_fault"), nothing.alias("_detail")
         )
         frame = frame.hstack(cells)
