@@ -16,6 +16,7 @@ from expectations.contract import Column
 
 INTEGER_MAX = 2**31 - 1  # PostgreSQL integer
 _EXCEL_EPOCH_DAYS = 25569  # from 1899-12-30, day 0 of Excel, to 1970-01-01; serials read: 1954 to 2119
+_PLAIN_DIGITS = 18  # a number that long fits in 64 bits, whatever it is
 
 _MONTHS = {
     name: number
@@ -71,7 +72,7 @@ DATE_FORMATS = {
 
 
 def parse(text: pl.Series, column: Column) -> pl.Series:
-    """Typed values of a column; amounts and numbers are exact decimal texts that PostgreSQL casts to numeric."""
+    """Typed values of a column: amounts in centimes are integers, other numbers exact decimal texts."""
     match column.type:
         case "integer":
             return parse_integers(text)
@@ -93,14 +94,23 @@ def parse(text: pl.Series, column: Column) -> pl.Series:
 
 def parse_integers(text: pl.Series) -> pl.Series:
     """Integers; '559.0' and '1 234' are read, '12.5' and '1e3' are not. Beyond 32 bits: null."""
-    # Exact grammar first: a lenient cast would accept forms that nobody agreed on.
-    plain = text.str.contains(r"^-?[0-9]{1,18}$")
-    values = text.set(~plain.fill_null(True), None).cast(pl.Int64) if not plain.all() else text.cast(pl.Int64)
+    values = _plain_integers(text)
     if values.null_count() > text.null_count():
         other = text.str.extract(r"^(-?[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+|-?[0-9]{1,18})(?:[.,]0*)?$")
         other = other.str.replace_all(r"[ \u00a0\u202f]", "").cast(pl.Int64)
         values = values.fill_null(other)
     return values.set((values.abs() > INTEGER_MAX).fill_null(False), None)
+
+
+def _plain_integers(text: pl.Series) -> pl.Series:
+    """Texts of at most 18 digits, with or without a minus sign, as integers; null for anything else.
+
+    The cast of polars accepts a sign and digits, nothing else: only the plus and the length are left to check.
+    """
+    values = text.cast(pl.Int64, strict=False)
+    digits = text.str.len_bytes().cast(pl.Int64) - (values < 0).cast(pl.Int64)
+    odd = (digits > _PLAIN_DIGITS) | text.str.starts_with("+")
+    return values.set(odd.fill_null(False), None) if odd.any() else values
 
 
 def parse_decimals(text: pl.Series, scale: int | None) -> pl.Series:
@@ -113,9 +123,11 @@ def parse_decimals(text: pl.Series, scale: int | None) -> pl.Series:
 
 
 def parse_centimes(text: pl.Series) -> pl.Series:
-    """Whole cents to euros, exactly: '195907' gives the text '195907e-2', which PostgreSQL reads as 1959.07."""
-    cents = text.str.extract(r"^(-?[0-9]{1,18})(?:[.,]0*)?$")
-    return pl.select(pl.when(cents.is_not_null()).then(cents + "e-2")).to_series()
+    """Whole cents, as integers: '195907' and '195907.00' are 1959.07 euros, '195907.5' is not read."""
+    cents = _plain_integers(text)
+    if cents.null_count() > text.null_count():
+        cents = cents.fill_null(text.str.extract(r"^(-?[0-9]{1,18})(?:[.,]0*)?$").cast(pl.Int64))
+    return cents
 
 
 def parse_dates(text: pl.Series, formats: tuple[str, ...]) -> pl.Series:

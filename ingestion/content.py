@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
 
-BLOCK = 2 << 20  # bytes read at once: a batch of lines
+BLOCK = 4 << 20  # bytes read at once: a batch of lines
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -24,6 +24,12 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+# A bomb is refused once it has given RATIO times what was read of it, not before FREE bytes. Stocks compress 8 to 30 times
+# (a wide file of empty cells perhaps 100), DEFLATE reaches 1,032 and LZMA 7,000 on nothing but zeros. Below the ratio, the
+# time spent is in proportion to what somebody took the trouble to send: a 20 GB file is read, whatever its size.
+RATIO_MAX = 250
+RATIO_FREE = 64 << 20
+DIRECTORY_MAX = 4 << 20  # bytes of an archive's table of contents, which is read whole; one file takes about a hundred
 _TOTAL = {"iso-8859-15"}  # gives a character to every byte: nothing to try
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # workbooks of before 2007
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*(?:\{\s*[\"}]|\])|\{\s*[\"}])")
@@ -64,8 +70,23 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
+class _Measured:
+    """A decompressed stream that is refused when it grows out of proportion with the bytes that it came from."""
+
+    def __init__(self, stream: IO[bytes], source: IO[bytes], name: str) -> None:
+        self._stream, self._source, self._name, self._given = stream, source, name, 0
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._given += len(data)
+        if self._given > RATIO_FREE and self._given > RATIO_MAX * self._source.tell():
+            message = f"{self._name} : archive qui se déploie plus de {RATIO_MAX} fois (règle taille)"
+            raise Refusal("taille", message)
+        return data
+
+
 @contextmanager
-def open_decompressed(path: Path) -> Iterator[tuple[IO[bytes], str]]:
+def open_decompressed(path: Path) -> Iterator[tuple[IO[bytes] | _Measured, str]]:
     """The decompressed bytes and the compression ('', 'gz', 'xz' or 'zip'), told from the content and not the name.
 
     Raises Refusal when the archive cannot be read or holds something else than one file, OSError as `open` does.
@@ -76,13 +97,13 @@ def open_decompressed(path: Path) -> Iterator[tuple[IO[bytes], str]]:
         try:
             if magic.startswith(b"\x1f\x8b"):
                 with gzip.GzipFile(fileobj=raw) as stream:
-                    yield cast(IO[bytes], stream), "gz"
+                    yield _Measured(cast(IO[bytes], stream), raw, path.name), "gz"
             elif magic.startswith(b"\xfd7zXZ\x00"):
                 with lzma.LZMAFile(raw) as stream:
-                    yield cast(IO[bytes], stream), "xz"
-            elif magic.startswith(_ZIP) and (archive := zipfile.ZipFile(raw)) and not is_workbook(archive):
+                    yield _Measured(cast(IO[bytes], stream), raw, path.name), "xz"
+            elif magic.startswith(_ZIP) and not is_workbook(archive := _open_archive(path, raw)):
                 with archive, archive.open(_only_member(path, archive)) as stream:
-                    yield stream, "zip"
+                    yield _Measured(stream, raw, path.name), "zip"
             else:
                 raw.seek(0)
                 yield raw, ""
@@ -104,6 +125,18 @@ def open_decompressed(path: Path) -> Iterator[tuple[IO[bytes], str]]:
 def is_workbook(archive: zipfile.ZipFile) -> bool:
     """True for the package of an office document, which is not an archive of deliveries."""
     return "[Content_Types].xml" in archive.namelist()
+
+
+def _open_archive(path: Path, raw: IO[bytes]) -> zipfile.ZipFile:
+    """Refusal for a table of contents of many thousands of files: to list it is already too much."""
+    end = raw.seek(0, 2)
+    raw.seek(max(0, end - 65_557))  # the end record, and the longest comment
+    tail = raw.read()
+    record = tail[max(0, tail.rfind(b"PK\x05\x06")) :]
+    if int.from_bytes(record[12:16], "little") > DIRECTORY_MAX:
+        message = f"{path.name} : un seul fichier attendu dans l'archive, des milliers reçus (règle taille)"
+        raise Refusal("taille", message)
+    return zipfile.ZipFile(raw)
 
 
 def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:

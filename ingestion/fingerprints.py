@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from expectations.contract import Contract
+from expectations.contract import Column, Contract
 
 Hashes = npt.NDArray[np.uint64]
 Lines = npt.NDArray[np.int64]
@@ -34,7 +34,7 @@ class Marks:
 
 def marks_of(rows: pl.DataFrame, contract: Contract) -> Marks:
     """Hashes of typed rows, read from a file or from the raw table: equal rows have equal hashes."""
-    canonical = rows.select(form for column in contract.columns for form in _canonical(column.name, column.sql_type))
+    canonical = rows.select(form for column in contract.columns for form in _canonical(column))
     key = pl.struct(contract.key)
     hashed = canonical.select(
         key.hash(seed=0).alias("key"),
@@ -44,19 +44,19 @@ def marks_of(rows: pl.DataFrame, contract: Contract) -> Marks:
     return Marks(*(hashed[name].to_numpy() for name in ("key", "check", "content")))
 
 
-def _canonical(name: str, sql_type: str) -> list[pl.Expr]:
+def _canonical(contracted: Column) -> list[pl.Expr]:
     """One writing for each value: 12.5 in a file and 12.50 in the table are the same amount.
 
     A number too long for a double is compared as text: it may seem to differ (the server then decides), never to equal.
     """
-    column = pl.col(name)
-    if sql_type.startswith("numeric"):
+    name, column = contracted.name, pl.col(contracted.name)
+    if contracted.type == "decimal":
         text = column.cast(pl.String)
         short = text.str.len_bytes() <= _EXACT_DIGITS
         number = pl.when(short).then(text).cast(pl.Float64, strict=False)
         return [number, pl.when(~short).then(text).alias(f"{name} ")]
     types: dict[str, type[pl.DataType]] = {"date": pl.Date, "integer": pl.Int64, "boolean": pl.Boolean}
-    return [column.cast(types.get(sql_type, pl.String))]
+    return [column.cast(types.get(contracted.sql_type, pl.Int64 if contracted.type == "centimes" else pl.String))]
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,9 +18,10 @@ from psycopg import sql
 
 from expectations.contract import Contract
 from ingestion import load
+from ingestion.ahead import ahead
 from ingestion.content import Content, Refusal, examine
 from ingestion.database import connect, raw_table
-from ingestion.fingerprints import KnownRows, Marks, Mask
+from ingestion.fingerprints import KnownRows, Mask
 from ingestion.forms import layout_of, lines_without_layout, records_of
 from ingestion.lines import REJECT_SCHEMA, Identity, Layout, printable
 from ingestion.quarantine import Taken
@@ -201,9 +202,11 @@ class _Stage:
         content, layout = self.delivery.content, self.delivery.layout
         assert content is not None
         assert layout is not None
-        with closing(Reading(content, layout, self.contract, identity).batches()) as batches:
-            for batch in batches:
-                self._take(batch)
+        reading = Reading(content, layout, self.contract, identity)
+        # Three steps at once: a batch is typed, the one before is compared and packed, the one before that is sent.
+        with closing(ahead(self._prepared(reading.batches()))) as batches:
+            for batch, rows in batches:
+                self._send(batch, rows)
                 self.lines += batch.records
                 if self.delivery.progress:
                     self.delivery.progress(self.lines)
@@ -223,31 +226,36 @@ class _Stage:
             load.close_filled_table(self.connection, self.contract)
         return load.Comparison(self._rows, 0, self._lines_with_rows)
 
-    def _take(self, batch: Batch) -> None:
-        if self._direct:
-            self._fill(batch.rows.filter(batch.kept))
-        else:
-            self._compare(batch.rows, batch.marks, batch.kept)
+    def _prepared(self, batches: Generator[Batch, None, None]) -> Generator[tuple[Batch, load.Packed], None, None]:
+        """Each batch with its rows that must be sent."""
+        with closing(batches):
+            for batch in batches:
+                rows = batch.rows.filter(self._wanted(batch))
+                if self._direct:
+                    self._rows += rows.height
+                    self._lines_with_rows += rows["_line"].n_unique()
+                    rows = self._versions(rows)
+                yield batch, load.packed(rows, self.contract)
+
+    def _wanted(self, batch: Batch) -> Mask:
+        """The rows to send: those that repeat no key, less those that are known already."""
+        return batch.kept if self.known is None else batch.kept & ~self.known.unchanged(batch.marks)
+
+    def _versions(self, rows: pl.DataFrame) -> pl.DataFrame:
+        delivery = self.delivery
+        return load.first_versions(rows, self.contract, delivery.delivery_id, delivery.received_on, first=self.first)
+
+    def _send(self, batch: Batch, rows: load.Packed) -> None:
+        table = raw_table(self.contract) if self._direct else "incoming"
+        load.copy_packed(self.connection, table, rows, freeze=self._frozen)
+        if not self._direct:
             load.copy_frame(self.connection, "not_loaded", batch.rejected_keys)
+            if self.known is None and not batch.kept.all():
+                # The other keys of a line that repeats one were delivered too: their versions stay.
+                repeated = batch.rows.filter(~batch.kept).select(self.contract.key)
+                load.copy_frame(self.connection, "not_loaded", repeated)
         _quarantine(self.connection, self.delivery.delivery_id, batch.rejects)
         self.rejects.update(zip(batch.rejects["kind"], batch.rejects["rule"], strict=True))
-
-    def _fill(self, rows: pl.DataFrame) -> None:
-        delivery = self.delivery
-        versions = load.first_versions(
-            rows, self.contract, delivery.delivery_id, delivery.received_on, first=self.first
-        )
-        load.copy_frame(self.connection, raw_table(self.contract), versions, freeze=self._frozen)
-        self._rows += rows.height
-        self._lines_with_rows += rows["_line"].n_unique()
-
-    def _compare(self, rows: pl.DataFrame, marks: Marks, kept: Mask) -> None:
-        if self.known is not None:
-            kept = kept & ~self.known.unchanged(marks)
-        elif not kept.all():
-            # The other keys of a line that repeats one were delivered too: their versions stay.
-            load.copy_frame(self.connection, "not_loaded", rows.filter(~kept).select(self.contract.key))
-        load.copy_frame(self.connection, "incoming", rows.filter(kept))
 
 
 def _quarantine(connection: psycopg.Connection, delivery_id: int, rejects: pl.DataFrame) -> None:

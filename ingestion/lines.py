@@ -13,7 +13,7 @@ import polars as pl
 from expectations.contract import Column, Contract
 from ingestion import cells, identity
 from ingestion.content import Refusal
-from ingestion.records import Header, split_header
+from ingestion.records import MAX_COLUMNS, Header, split_header
 
 Identity = Literal["luhn", "format"]
 
@@ -32,6 +32,7 @@ _OUT_OF_SCOPE = {
     "sans_siren": "annonce sans SIREN, hors périmètre",
     "aucune_valeur": "aucune valeur dans la ligne, hors périmètre",
 }
+_DELIMITERS = {";", ",", "\t", "|"}
 _DELIMITER_NAMES = {"\t": "tabulation"}
 
 
@@ -71,12 +72,15 @@ def normalised(header: str) -> str:
 def find_layout(contract: Contract, line: int, text: str, file_name: str) -> Layout:
     """The layout of a file from its header line, with the first delimiter of the contract that finds every required
     column; Refusal naming what is missing otherwise."""
+    if max(map(text.count, (*_DELIMITERS, *contract.delimiters))) >= MAX_COLUMNS:
+        message = f"{file_name}, ligne {line} : en-tête de plus de {MAX_COLUMNS} colonnes (règle trop_de_colonnes)"
+        raise Refusal("trop_de_colonnes", message)
     layouts = [_layout(contract, line, split_header(text, d), d) for d in contract.delimiters]
     refusals = [_problem(contract, layout, file_name) for layout in layouts]
     for layout, refusal in zip(layouts, refusals, strict=True):
         if refusal is None:
             return layout
-    for other in {";", ",", "\t", "|"} - set(contract.delimiters):
+    for other in _DELIMITERS - set(contract.delimiters):
         layout = _layout(contract, line, split_header(text, other), other)
         if _problem(contract, layout, file_name) is None:
             wanted = " ou ".join(f"« {d} »" for d in contract.delimiters)
@@ -279,11 +283,12 @@ class LineReader:
             )
         return self._bounds(column, header, typed, text)
 
-    def _text(self, raw: pl.Series, column: Column) -> pl.Series:
-        text = raw.str.strip_chars()
-        absent = ["", *self.contract.null_values, *column.null_values]
-        if column.type in ("siren", "siret") and (spaced := text.str.contains(r"\s")).any() and spaced is not None:
+    def _text(self, text: pl.Series, column: Column) -> pl.Series:
+        absent = [*self.contract.null_values, *column.null_values]
+        if column.type in ("siren", "siret") and text.str.contains(r"\s").any():
             text = text.str.replace_all(r"\s", "")
+        if not absent:
+            return text
         mask = text.is_in(absent)
         return text.set(mask.fill_null(False), None) if mask.any() else text
 
@@ -309,7 +314,9 @@ class LineReader:
             expected = f"date entre le {low:%d/%m/%Y} et le {high:%d/%m/%Y} attendue"
             yield "date_hors_bornes", expected, ~typed.is_between(low, high)
             return
-        number = typed.cast(pl.Float64, strict=False) if typed.dtype == pl.String and column.type != "text" else typed
+        number = typed.cast(pl.Float64, strict=False) if column.type == "decimal" else typed
+        if column.type == "centimes":
+            number = typed / 100
         if low is not None:
             yield "minimum", f"nombre supérieur ou égal à {low:g} attendu", number < low
         if high is not None:

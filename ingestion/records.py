@@ -1,9 +1,10 @@
 """From text to records: physical line numbers, raw text and cells, with the fault of each malformed record.
 
-Two roads give the same cells. Records whose quotes only surround whole cells (nearly all) are split by polars without
-a Python loop; the others go one by one through the csv module in strict mode. A quoted cell may hold line feeds, but
-an unclosed quote must not swallow the rest of the file: a record may span lines only when it ends well formed, with
-the right number of cells, within MAX_SPAN lines; else its first line alone is at fault and reading goes on after it.
+Three roads give the same cells. A block without quotes whose every line has the right number of cells (nearly all)
+goes through the CSV reader of polars; records whose quotes only surround whole cells are split by polars line by line;
+the others go one by one through the csv module in strict mode. A quoted cell may hold line feeds, but an unclosed
+quote must not swallow the rest of the file: a record may span lines only when it ends well formed, with the right
+number of cells, within MAX_SPAN lines; else its first line alone is at fault and reading goes on after it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import polars as pl
 from ingestion.content import Content, Refusal, text_blocks
 
 MAX_SPAN = 1000  # physical lines that one record may cover
-MAX_LINE = 64 << 20  # characters; beyond that the file is not a text file with lines
+MAX_LINE = 8 << 20  # characters; beyond that the file is not a text file with lines (the longest known: some 100,000)
+MAX_COLUMNS = 5_000  # cells of a header; the widest delivered file has 447
+_BLOCK_LINES = 200_000  # lines split at once: a block of short or blank lines holds many
 csv.field_size_limit(MAX_LINE)
 
 
@@ -30,21 +33,39 @@ class Header:
     cells: tuple[str, ...]
 
 
-def lines_of(content: Content, *, errors: str = "strict") -> Iterator[tuple[int, list[str]]]:
-    """Physical lines in batches: (number of the first line, lines without their ending)."""
+def whole_lines(content: Content, *, errors: str = "strict") -> Iterator[tuple[int, str]]:
+    """Physical lines in blocks: (number of the first line, lines joined by line feeds, without the last one)."""
     carry, number = "", 1
     for block in text_blocks(content, errors=errors):
-        lines = (carry + block).split("\n") if carry else block.split("\n")
-        carry = lines.pop()
+        text, end, rest = block.rpartition("\n")
+        if end:
+            text, carry = carry + text, rest
+            for lines, part in _cut(text):
+                yield number, part
+                number += lines
+        else:
+            carry += rest
         if len(carry) > MAX_LINE:
-            raise Refusal(
-                "ligne_trop_longue", f"{content.path.name}, ligne {number} : ligne de plus de {MAX_LINE} caractères"
-            )
-        if lines:
-            yield number, lines
-            number += len(lines)
+            message = f"{content.path.name}, ligne {number} : ligne de plus de {MAX_LINE} caractères"
+            raise Refusal("ligne_trop_longue", f"{message} (règle ligne_trop_longue)")
     if carry:
-        yield number, [carry]
+        yield number, carry
+
+
+def _cut(text: str) -> Iterator[tuple[int, str]]:
+    """The text in pieces of at most _BLOCK_LINES lines, and how many each has."""
+    lines = text.count("\n") + 1
+    while lines > _BLOCK_LINES:
+        *head, text = text.split("\n", _BLOCK_LINES)
+        yield _BLOCK_LINES, "\n".join(head)
+        lines -= _BLOCK_LINES
+    yield lines, text
+
+
+def lines_of(content: Content, *, errors: str = "strict") -> Iterator[tuple[int, list[str]]]:
+    """Physical lines in batches: (number of the first line, lines without their ending)."""
+    for number, text in whole_lines(content, errors=errors):
+        yield number, text.split("\n")
 
 
 def first_line(content: Content, *, errors: str = "strict") -> tuple[int, str] | None:
@@ -74,23 +95,43 @@ def raw_records(content: Content, header_line: int) -> Iterator[tuple[list[int],
 
 def read_records(content: Content, header: Header, delimiter: str) -> Iterator[pl.DataFrame]:
     """Records in batches: `_line`, `_raw`, `_fault` (null when well formed), `_detail`, then one text column `c<i>`
-    per header cell (empty cells are null)."""
+    per header cell, without outer white space (empty cells are null)."""
     splitter = _Splitter(delimiter, len(header.cells))
     pending: list[str] = []
     pending_from = header.line + 1
-    for number, batch in lines_of(content):
-        fresh = batch[max(0, header.line + 1 - number) :]
-        if not fresh:
+    for number, block in whole_lines(content):
+        text = _after(block, header.line + 1 - number)
+        if text is None:
             continue
-        lines = pending + fresh if pending else fresh
+        if not pending and (whole := splitter.split_block(text, max(number, pending_from))) is not None:
+            pending_from = max(number, pending_from) + whole.height
+            yield whole
+            continue
+        lines = pending + text.split("\n")
         frame, used = splitter.split(lines, pending_from, last=False)
         pending, pending_from = lines[used:], pending_from + used
         if frame.height:
-            yield frame
+            yield stripped(frame)
     if pending:
         frame, _ = splitter.split(pending, pending_from, last=True)
         if frame.height:
-            yield frame
+            yield stripped(frame)
+
+
+def stripped(frame: pl.DataFrame) -> pl.DataFrame:
+    """Records whose cells have no outer white space; empty cells are null."""
+    cell = pl.col(r"^c\d+$").str.strip_chars()
+    return frame.with_columns(pl.when(cell != "").then(cell))
+
+
+def _after(text: str, lines: int) -> str | None:
+    """What follows the first `lines` lines (all of it when there are none to skip); None when nothing does."""
+    start = 0
+    for _ in range(lines):
+        start = text.find("\n", start) + 1
+        if not start:
+            return None
+    return text[start:]
 
 
 class _Splitter:
@@ -99,6 +140,48 @@ class _Splitter:
         d = re.escape(delimiter)
         self.simple = f'^(?:"[^"{d}]*"|[^"{d}]*)(?:{d}(?:"[^"{d}]*"|[^"{d}]*))*$'
         self.names = [f"c{i}" for i in range(width)]
+
+    def split_block(self, text: str, number: int) -> pl.DataFrame | None:
+        """Records of a block without any trap; None when a quote, a NUL or a count of cells wants a closer look.
+
+        No line has too many cells (polars refuses it), and their sum is right: then no line has too few either.
+        """
+        lines = text.count("\n") + 1
+        if (
+            self.width == 1
+            or text.count(self.delimiter) != lines * (self.width - 1)
+            or any(trap in text for trap in ('"', "\0"))
+            or text.startswith("\ufeff")  # polars would take it for a byte order mark
+        ):
+            return None
+        try:
+            cells = pl.read_csv(
+                text.encode(),
+                separator=self.delimiter,
+                has_header=False,
+                quote_char=None,
+                schema=dict.fromkeys(self.names, pl.String),
+            )
+        except pl.exceptions.PolarsError:
+            return None
+        if cells.height != lines:
+            return None
+        raw = pl.Series("_raw", [text]).str.split("\n").explode()
+        nothing = pl.lit(None, dtype=pl.String)
+        frame = pl.select(pl.int_range(number, number + lines).alias("_line")).with_columns(
+            raw, nothing.alias("_fault"), nothing.alias("_detail")
+        )
+        frame = frame.hstack(cells)
+        return stripped(frame) if self._may_have_outer_space(text) else frame
+
+    def _may_have_outer_space(self, text: str) -> bool:
+        if not text.isascii() or self.delimiter == "\t":
+            return True
+        d = self.delimiter
+        return any(
+            space in text and any(edge in f"\n{text}\n" for edge in (d + space, space + d, "\n" + space, space + "\n"))
+            for space in " \t\v\f"
+        )
 
     def split(self, lines: list[str], number: int, *, last: bool) -> tuple[pl.DataFrame, int]:
         """Records of these lines, and how many lines were used (the rest may belong to a record not yet whole)."""
@@ -140,8 +223,7 @@ class _Splitter:
             fault.alias("_fault"),
             pl.when(found != self.width).then(found.cast(pl.String)).alias("_detail"),
         )
-        empty_is_null = pl.when(pl.all() != "").then(pl.all())
-        return frame.hstack(cells.struct.unnest().select(empty_is_null))
+        return frame.hstack(cells.struct.unnest())
 
     def _odd_records(
         self, lines: list[str], indexes: list[int], number: int, last: bool
@@ -158,8 +240,7 @@ class _Splitter:
                     return self._frame(rows), consumed, index
                 end = index
             detail = str(len(cells)) if fault == "nombre_de_champs" else None
-            padded = [cell or None for cell in cells[: self.width]]
-            padded += [None] * (self.width - len(padded))
+            padded: list[str | None] = [*cells[: self.width], *[None] * (self.width - len(cells))]
             rows.append([number + index, "\n".join(lines[index : end + 1]), fault, detail, *padded])
             consumed.update(range(index, end + 1))
         return self._frame(rows), consumed, len(lines)

@@ -44,7 +44,8 @@ def test_a_ratio_written_by_a_program_may_have_an_exponent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("195907", "195907e-2"), ("-3", "-3e-2"), ("3.0", "3e-2"), ("3.5", None), ("12,5a", None)]
+    ("text", "value"),
+    [("195907", 195907), ("-3", -3), ("3.0", 3), ("3.5", None), ("12,5a", None), ("+3", None), ("1" * 19, None)],
 )
 def test_cents(text: str, value: Any) -> None:
     assert one(cells.parse_centimes(pl.Series([text]))) == value

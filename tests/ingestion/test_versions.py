@@ -124,7 +124,7 @@ class Killed(BaseException):
     """What a SIGKILL looks like from inside: no handler of the code under test may catch it."""
 
 
-@pytest.mark.parametrize("step", ["create_staging", "copy_frame", "apply_versions", "_record"])
+@pytest.mark.parametrize("step", ["create_staging", "copy_packed", "apply_versions", "_record"])
 def test_a_kill_before_the_commit_leaves_no_trace(
     base: Base, debits: str, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
