@@ -107,7 +107,10 @@ class Column(_Model):
 
 
 class Knowledge(_Model):
-    """When a row could have been known: its own date plus a lag in days, for the first delivery of the source."""
+    """When a row could have been known: its own date plus a lag in days, for the first delivery of the source.
+
+    A contract without it says that its rows are known on the day they are received, history included.
+    """
 
     column: str
     lag_days: Annotated[int, Field(ge=0)]
@@ -141,7 +144,7 @@ class Contract(_Model):
     max_reject_share: Annotated[float, Field(ge=0, le=1)]
     volume: Volume = Volume()
     mode: Literal["snapshot", "append"]
-    knowledge: Knowledge
+    knowledge: Knowledge | None = None
     file_names: tuple[str, ...]
     encodings: tuple[Literal["utf-8", "iso-8859-15"], ...] = ("utf-8", "iso-8859-15")
     delimiters: tuple[str, ...]
@@ -155,11 +158,15 @@ class Contract(_Model):
         names = [column.name for column in self.columns]
         if len(set(names)) != len(names):
             raise ValueError("deux colonnes portent le même nom")
-        mentioned = [*self.key, self.knowledge.column, *(s for c in self.columns for s in c.sources)]
+        mentioned = [*self.key, *(s for c in self.columns for s in c.sources)]
+        if self.knowledge:
+            mentioned.append(self.knowledge.column)
         if self.unpivot:
             mentioned += [self.unpivot.period, self.unpivot.value]
         if unknown := sorted(set(mentioned) - set(names)):
             raise ValueError(f"colonne inconnue : {', '.join(unknown)}")
+        if self.knowledge and self.column(self.knowledge.column).sql_type != "date":
+            raise ValueError(f"la colonne de connaissance doit être une date : {self.knowledge.column}")
         if nullable := [name for name in self.key if self.column(name).storage_nullable and not self._filled(name)]:
             raise ValueError(
                 f"une colonne de la clé doit être obligatoire ou avoir un `default` : {', '.join(nullable)}"
