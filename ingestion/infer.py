@@ -53,10 +53,12 @@ def infer_contract(path: Path, *, name: str | None = None) -> str:
     """The YAML text of a draft (see the module docstring); `name` defaults to one made from the file's.
 
     Raises:
-        Refusal: the file is empty, has no header, or cannot be decoded.
+        Refusal: the file is not a text, is empty, has no header, or cannot be decoded.
         OSError: it cannot be read.
     """
     content = examine(path)
+    if content.form != "texte":
+        raise Refusal("forme", f"{path.name} : fichier texte attendu, {content.form} reçu (règle forme)")
     found = first_line(content)
     if found is None:
         raise Refusal("fichier_vide", f"{path.name}, ligne 1 : fichier vide, en-tête attendu (règle fichier_vide)")

@@ -18,8 +18,8 @@ from expectations.contract import Contract, load_contracts
 from ingestion.check import FileCheck, check_file
 from ingestion.content import Refusal, examine
 from ingestion.database import create_schemas
+from ingestion.forms import layout_of
 from ingestion.ingest import DeliveryAccount
-from ingestion.reading import layout_of
 from ingestion.records import read_records
 
 CONTRACTS = load_contracts()
@@ -58,6 +58,8 @@ def text_of(path: Path, contract: Contract) -> str | None:
     try:
         content = examine(path, contract.encodings)
     except (Refusal, OSError):
+        return None
+    if content.form != "texte":
         return None
     data = path.read_bytes()
     if content.compression == "gz":
@@ -170,7 +172,8 @@ def assert_every_line_is_in_one_record(path: Path, contract: Contract) -> None:
     except Refusal:
         return
     text = text_of(path, contract)
-    assert text is not None
+    if text is None:  # a workbook or a JSON array: its cells come apart already
+        return
     expected = {n: line for n, line in physical_lines(text).items() if n > layout.header.line}
     found: dict[int, str] = {}
     for frame in frames:
