@@ -8,6 +8,7 @@ is an error that names the file and the line, never an option silently ignored.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from expectations.mistakes import Misplaced, mistakes, repeated_fields
 
 #: The C parser when the wheel brings it: much faster, same result.
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -147,34 +150,47 @@ class Contract(_Model):
     knowledge: Knowledge | None = None
     file_names: tuple[str, ...]
     encodings: tuple[Literal["utf-8", "iso-8859-15"], ...] = ("utf-8", "iso-8859-15")
-    delimiters: tuple[str, ...]
+    delimiters: tuple[Annotated[str, Field(pattern=r'^[^"\r\n]$')], ...]
     null_values: tuple[str, ...] = ()
-    columns: tuple[Column, ...]
-    key: tuple[str, ...]
+    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    key: Annotated[tuple[str, ...], Field(min_length=1)]
     unpivot: Unpivot | None = None
 
     @model_validator(mode="after")
     def _references_exist(self) -> Contract:
         names = [column.name for column in self.columns]
         if len(set(names)) != len(names):
-            raise ValueError("deux colonnes portent le même nom")
-        mentioned = [*self.key, *(s for c in self.columns for s in c.sources)]
-        if self.knowledge:
-            mentioned.append(self.knowledge.column)
-        if self.unpivot:
-            mentioned += [self.unpivot.period, self.unpivot.value]
-        if unknown := sorted(set(mentioned) - set(names)):
-            raise ValueError(f"colonne inconnue : {', '.join(unknown)}")
+            raise Misplaced("columns", "deux colonnes portent le même nom")
+        mentioned = {
+            "key": self.key,
+            "knowledge": (self.knowledge.column,) if self.knowledge else (),
+            "columns": tuple(name for column in self.columns for name in column.sources),
+            "unpivot": (self.unpivot.period, self.unpivot.value) if self.unpivot else (),
+        }
+        for field, found in mentioned.items():
+            if unknown := sorted(set(found) - set(names)):
+                raise Misplaced(field, f"colonne inconnue : {', '.join(unknown)}")
         if self.knowledge and self.column(self.knowledge.column).sql_type != "date":
-            raise ValueError(f"la colonne de connaissance doit être une date : {self.knowledge.column}")
+            raise Misplaced("knowledge", f"{self.knowledge.column} n'est pas une date")
         if nullable := [name for name in self.key if self.column(name).storage_nullable and not self._filled(name)]:
-            raise ValueError(
-                f"une colonne de la clé doit être obligatoire ou avoir un `default` : {', '.join(nullable)}"
+            raise Misplaced(
+                "key", f"une colonne de la clé doit être obligatoire ou avoir un `default` : {', '.join(nullable)}"
             )
-        extracted = [column.extract for column in self.columns if column.extract]
-        for pattern in (*self.file_names, *extracted, *([self.unpivot.headers] if self.unpivot else [])):
-            re.compile(pattern)
+        self._patterns_compile()
         return self
+
+    def _patterns_compile(self) -> None:
+        patterns = {
+            "file_names": self.file_names,
+            "columns": tuple(column.extract for column in self.columns if column.extract),
+            "unpivot": (self.unpivot.headers,) if self.unpivot else (),
+        }
+        for field, found in patterns.items():
+            for pattern in found:
+                try:
+                    re.compile(pattern)
+                except re.error as error:
+                    raise Misplaced(field, f"expression régulière illisible : {pattern}") from error
 
     def _filled(self, name: str) -> bool:
         """True for columns that the reader always fills: unpivoted, listed or derived ones."""
@@ -232,38 +248,25 @@ def _contracts_in(folder: Path) -> dict[str, Contract]:
 
 
 def load_contract(path: Path) -> Contract:
-    """One contract from its YAML file (ContractError naming file and line when it is invalid)."""
+    """One contract from its YAML file (ContractError, in French, naming file and line of each mistake)."""
     try:
         loader = _Loader(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
         data = loader.construct_document(node) if node is not None else None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise ContractError(f"{path}, ligne {mark.line + 1 if mark else 1} : YAML illisible ({error})") from error
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise ContractError(f"{path}, ligne {place[0]} : YAML illisible, colonne {place[1]}") from error
+    except UnicodeDecodeError as error:
+        raise ContractError(f"{path}, ligne 1 : texte UTF-8 attendu") from error
+    _raise(path, repeated_fields(node))
     try:
         return Contract.model_validate(data)
     except ValidationError as error:
-        lines = [
-            f"{path}, ligne {_line_of(node, problem['loc'])} : {'.'.join(map(str, problem['loc'])) or 'contrat'} : "
-            f"{problem['msg']}"
-            for problem in error.errors()
-        ]
-        raise ContractError("\n".join(lines)) from error
+        _raise(path, mistakes(error, node))
+        raise
 
 
-def _line_of(node: yaml.Node | None, location: tuple[Any, ...]) -> int:
-    """Line (first = 1) of the deepest YAML node on the way of a pydantic error location."""
-    line = 1
-    for step in location:
-        child: yaml.Node | None = None
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == step:
-                    line, child = key.start_mark.line + 1, value
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            child = node.value[step]
-            line = child.start_mark.line + 1
-        if child is None:
-            return line
-        node = child
-    return line
+def _raise(path: Path, found: Sequence[tuple[int, str]]) -> None:
+    if found:
+        raise ContractError("\n".join(f"{path}, ligne {line} : {sentence}" for line, sentence in found))
