@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from expectations.located_yaml import read_model
+from expectations.mistakes import Misplaced
 
 CONTRACTS = Path(__file__).parent / "contracts"
 
@@ -105,7 +106,10 @@ class Column(_Model):
 
 
 class Knowledge(_Model):
-    """When a row could have been known: its own date plus a lag in days, for the first delivery of the source."""
+    """When a row could have been known: its own date plus a lag in days, for the first delivery of the source.
+
+    A contract without it says that its rows are known on the day they are received, history included.
+    """
 
     column: str
     lag_days: Annotated[int, Field(ge=0)]
@@ -139,33 +143,50 @@ class Contract(_Model):
     max_reject_share: Annotated[float, Field(ge=0, le=1)]
     volume: Volume = Volume()
     mode: Literal["snapshot", "append"]
-    knowledge: Knowledge
+    knowledge: Knowledge | None = None
     file_names: tuple[str, ...]
     encodings: tuple[Literal["utf-8", "iso-8859-15"], ...] = ("utf-8", "iso-8859-15")
-    delimiters: tuple[str, ...]
+    delimiters: tuple[Annotated[str, Field(pattern=r'^[^"\r\n]$')], ...]
     null_values: tuple[str, ...] = ()
-    columns: tuple[Column, ...]
-    key: tuple[str, ...]
+    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    key: Annotated[tuple[str, ...], Field(min_length=1)]
     unpivot: Unpivot | None = None
 
     @model_validator(mode="after")
     def _references_exist(self) -> Contract:
         names = [column.name for column in self.columns]
         if len(set(names)) != len(names):
-            raise ValueError("deux colonnes portent le même nom")
-        mentioned = [*self.key, self.knowledge.column, *(s for c in self.columns for s in c.sources)]
-        if self.unpivot:
-            mentioned += [self.unpivot.period, self.unpivot.value]
-        if unknown := sorted(set(mentioned) - set(names)):
-            raise ValueError(f"colonne inconnue : {', '.join(unknown)}")
+            raise Misplaced("columns", "deux colonnes portent le même nom")
+        mentioned = {
+            "key": self.key,
+            "knowledge": (self.knowledge.column,) if self.knowledge else (),
+            "columns": tuple(name for column in self.columns for name in column.sources),
+            "unpivot": (self.unpivot.period, self.unpivot.value) if self.unpivot else (),
+        }
+        for field, found in mentioned.items():
+            if unknown := sorted(set(found) - set(names)):
+                raise Misplaced(field, f"colonne inconnue : {', '.join(unknown)}")
+        if self.knowledge and self.column(self.knowledge.column).sql_type != "date":
+            raise Misplaced("knowledge", f"{self.knowledge.column} n'est pas une date")
         if nullable := [name for name in self.key if self.column(name).storage_nullable and not self._filled(name)]:
-            raise ValueError(
-                f"une colonne de la clé doit être obligatoire ou avoir un `default` : {', '.join(nullable)}"
+            raise Misplaced(
+                "key", f"une colonne de la clé doit être obligatoire ou avoir un `default` : {', '.join(nullable)}"
             )
-        extracted = [column.extract for column in self.columns if column.extract]
-        for pattern in (*self.file_names, *extracted, *([self.unpivot.headers] if self.unpivot else [])):
-            re.compile(pattern)
+        self._patterns_compile()
         return self
+
+    def _patterns_compile(self) -> None:
+        patterns = {
+            "file_names": self.file_names,
+            "columns": tuple(column.extract for column in self.columns if column.extract),
+            "unpivot": (self.unpivot.headers,) if self.unpivot else (),
+        }
+        for field, found in patterns.items():
+            for pattern in found:
+                try:
+                    re.compile(pattern)
+                except re.error as error:
+                    raise Misplaced(field, f"expression régulière illisible : {pattern}") from error
 
     def _filled(self, name: str) -> bool:
         """True for columns that the reader always fills: unpivoted, listed or derived ones."""
@@ -223,5 +244,5 @@ def _contracts_in(folder: Path) -> dict[str, Contract]:
 
 
 def load_contract(path: Path) -> Contract:
-    """One contract from its YAML file (ContractError naming file and line when it is invalid)."""
+    """One contract from its YAML file (ContractError, in French, naming file and line of each mistake)."""
     return read_model(path, Contract, error=ContractError, subject="contrat")

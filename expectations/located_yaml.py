@@ -1,13 +1,15 @@
-"""YAML files that people write: read into a model, with errors that name the file and the line."""
+"""YAML files that people write: read into a model, with errors in French that name the file and the line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+
+from expectations.mistakes import mistakes, repeated_fields
 
 #: The C parser when the wheel brings it: much faster, same result.
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -16,11 +18,18 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_model(
-    path: Path, model: type[Model], *, error: type[ValueError], subject: str, context: Mapping[str, Any] | None = None
+    path: Path,
+    model: type[Model],
+    *,
+    error: type[ValueError],
+    subject: str,
+    context: Mapping[str, Any] | None = None,
+    quote_values: bool = True,
 ) -> Model:
     """The content of a YAML file as `model`; `context` goes to its validators, `subject` names the whole of it.
 
-    Raises `error`, one line for each problem, each naming file and line; the values themselves are not repeated.
+    Raises `error`, one line for each mistake, each naming file and line. `quote_values=False` keeps the values out of the
+    messages: where people might have written a secret.
     """
     try:
         loader = _Loader(path.read_text(encoding="utf-8"))
@@ -28,30 +37,18 @@ def read_model(
         data = loader.construct_document(node) if node is not None else None
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
-        raise error(f"{path}, ligne {mark.line + 1 if mark else 1} : YAML illisible ({problem})") from problem
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise error(f"{path}, ligne {place[0]} : YAML illisible, colonne {place[1]}") from problem
+    except UnicodeDecodeError as problem:
+        raise error(f"{path}, ligne 1 : texte UTF-8 attendu") from problem
+    _raise(error, path, repeated_fields(node))
     try:
         return model.model_validate(data, context=context)
     except ValidationError as invalid:
-        lines = [
-            f"{path}, ligne {_line_of(node, item['loc'])} : {'.'.join(map(str, item['loc'])) or subject} : {item['msg']}"
-            for item in invalid.errors()
-        ]
-        raise error("\n".join(lines)) from invalid
+        _raise(error, path, mistakes(invalid, node, subject=subject, quote_values=quote_values))
+        raise
 
 
-def _line_of(node: yaml.Node | None, location: tuple[Any, ...]) -> int:
-    """Line (first = 1) of the deepest YAML node on the way of a pydantic error location.
-
-    A step that the file does not have (a missing field, the chosen member of a union) stays where it is.
-    """
-    line = 1
-    for step in location:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == step:
-                    line, node = key.start_mark.line + 1, value
-                    break
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            line = node.start_mark.line + 1
-    return line
+def _raise(error: type[ValueError], path: Path, found: Sequence[tuple[int, str]]) -> None:
+    if found:
+        raise error("\n".join(f"{path}, ligne {line} : {sentence}" for line, sentence in found))

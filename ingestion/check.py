@@ -47,7 +47,7 @@ class FileCheck:
     """One file against its contract.
 
     `conforming`: the file would be loaded and no line of it rejected. `refusal`: why the whole file would be refused.
-    `period`: first and last day of the contract's date of the facts. `rows`: rows of the lines that pass.
+    `period`: first and last day of the date that the contract's knowledge rests on. `rows`: rows of the lines that pass.
     `tolerated`: whether the gate would let so many rejected lines through.
     """
 
@@ -97,7 +97,7 @@ def check_file(
         _, layout = layout_of(content, contract)
         with closing(Reading(content, layout, contract, identity).batches()) as batches:
             for batch in batches:
-                counts.add(batch, contract.knowledge.column)
+                counts.add(batch, contract.knowledge.column if contract.knowledge else None)
                 if progress:
                     progress(counts.lines)
         refuse_if_changed(content)
@@ -119,7 +119,7 @@ class _Counts:
     first: date | None = None
     last: date | None = None
 
-    def add(self, batch: Batch, date_column: str) -> None:
+    def add(self, batch: Batch, date_column: str | None) -> None:
         self.lines += batch.records
         rows = batch.rows.filter(batch.kept)
         self.rows += rows.height
@@ -131,7 +131,7 @@ class _Counts:
                 found.select("line", "value", "message").head(EXAMPLES - len(broken.examples)).iter_rows()
             ):
                 broken.examples.append(Example(line, column, value, message))
-        if rows.schema[date_column] == pl.Date:
+        if date_column is not None:
             extremes = rows.select(pl.col(date_column).min().alias("a"), pl.col(date_column).max().alias("b")).row(0)
             days = [day for day in (self.first, self.last, *extremes) if day]
             if days:

@@ -18,6 +18,7 @@ from ingestion.records import MAX_COLUMNS, Header, split_header
 Identity = Literal["luhn", "format"]
 
 _ROWS_PER_BATCH = 100_000
+_KEY_BYTES = 2_400  # texts of one key: PostgreSQL indexes no row of more than 2,704 bytes
 DEFAULT_DATE_MIN, DEFAULT_DATE_MAX = date(1700, 1, 1), date(2100, 12, 31)
 _FAULTS = {
     "nombre_de_champs": "{expected} champs attendus, {detail} reçus",
@@ -281,6 +282,10 @@ class LineReader:
                 text,
                 _KINDS[column.on_invalid],
             )
+        if column.type == "text" and column.name in self.contract.key:
+            limit = _KEY_BYTES // sum(self.contract.column(name).type == "text" for name in self.contract.key)
+            expected = f"{limit} octets au plus attendus dans une colonne de la clé"
+            self._find(header, "cle_trop_longue", expected, text.str.len_bytes() > limit, text)
         return self._bounds(column, header, typed, text)
 
     def _text(self, text: pl.Series, column: Column) -> pl.Series:

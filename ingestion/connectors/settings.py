@@ -259,7 +259,15 @@ def load_connectors(path: Path, contracts: Mapping[str, Contract]) -> dict[str, 
     """
     if not path.exists():
         return {}
-    content = read_model(path, _File, error=ConnectorError, subject="connecteurs", context={"contracts": contracts})
+    # A password written here by mistake must not reach a log.
+    content = read_model(
+        path,
+        _File,
+        error=ConnectorError,
+        subject="connecteurs",
+        context={"contracts": contracts},
+        quote_values=False,
+    )
     return dict(sorted(content.connectors.items()))
 
 

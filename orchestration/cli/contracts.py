@@ -1,15 +1,19 @@
-"""Contracts, for those who deliver and those who add a source: `contract list`, `contract check`."""
+"""Contracts, for those who deliver and those who add a source: `contract list`, `contract check`, `contract infer`, `contract export`."""
 
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from expectations.contract import Contract, ContractError, load_contract, load_contracts
+from expectations.schemas import json_schema, table_schema
 from ingestion.check import BrokenRule, FileCheck, check_file
+from ingestion.content import Refusal
+from ingestion.infer import infer_contract
 from orchestration.cli.console import AsJson, Refused, bars, console, print_json
 from orchestration.cli.deliveries import print_rows
 
@@ -26,6 +30,8 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(name="contract", help="What each delivered file must look like.", no_args_is_help=True)
     group.command("list")(contract_list)
     group.command("check")(contract_check)
+    group.command("infer")(contract_infer)
+    group.command("export")(contract_export)
     app.add_typer(group)
 
 
@@ -85,6 +91,36 @@ def contract_check(
             console.print("\n".join(_report(check)), markup=False, highlight=False, soft_wrap=True)
     if wrong := [check.file_name for check in checks if not check.conforming]:
         raise Refused(f"non conforme : {', '.join(wrong)}")
+
+
+def contract_infer(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A sample of what will be delivered.")],
+    name: Annotated[str | None, typer.Option(help="<producer>__<file>, the name of the contract.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write instead of the screen.")] = None,
+) -> None:
+    """Draft a contract from a sample: encoding, delimiter, types, key, personal data; for a person to correct."""
+    try:
+        draft = infer_contract(file, name=name)
+    except Refusal as refusal:
+        raise Refused(str(refusal)) from refusal
+    if out is not None:
+        out.write_text(draft, encoding="utf-8")
+    else:
+        sys.stdout.write(draft)
+
+
+def contract_export(
+    name: Annotated[str | None, typer.Argument(help="Name of one contract; without it, all of them by name.")] = None,
+    form: Annotated[
+        Literal["table-schema", "json-schema"], typer.Option("--format", help="What to write.")
+    ] = "table-schema",
+) -> None:
+    """Write contracts in a form that producers' tools read: Frictionless Table Schema, or JSON Schema of a line."""
+    contracts = load_contracts()
+    if name is not None and name not in contracts:
+        raise typer.BadParameter(f"no contract is called {name!r}; see `vigie contract list`")
+    write = table_schema if form == "table-schema" else json_schema
+    print_json(write(contracts[name]) if name else {key: write(contract) for key, contract in contracts.items()})
 
 
 def _contract_in(path: Path) -> Contract:

@@ -36,13 +36,43 @@ def test_names_and_first_names_are_marked_as_personal_data() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
-        ("max_age_days: 62", "max_age_dayz: 62", 8, "max_age_dayz"),
-        ("mode: snapshot", "mode: instantane", 10, "mode"),
-        ("type: integer", "type: entier", 24, "columns.8.type"),
-        ("max_reject_share: 0.02", "max_reject_share: 3", 9, "max_reject_share"),
-        ("key: [compte,", "key: [comte,", 1, "comte"),
-        ("key: [compte,", "key: [siret,", 1, "siret"),
-        ('delimiters: [";"]', 'delimiters: [";"', 14, "YAML"),
+        ("max_age_days: 62", "max_age_dayz: 62", 8, "max_age_dayz : champ inconnu"),
+        ("max_age_days: 62\n", "", 1, "max_age_days : champ obligatoire, absent"),
+        ("mode: snapshot", "mode: instantane", 10, "mode : 'snapshot' ou 'append' attendu, reçu 'instantane'"),
+        ("type: integer", "type: entier", 24, "columns.8.type : 'text', 'siren'"),
+        ("max_reject_share: 0.02", "max_reject_share: 3", 9, "max_reject_share : 1.0 au plus attendu, reçu 3"),
+        ("max_reject_share: 0.02", "max_reject_share: -1", 9, "max_reject_share : 0.0 au moins attendu, reçu -1"),
+        (
+            "deadline_day: 25",
+            "deadline_day: bientôt",
+            7,
+            "deadline_day : il faut ici un nombre entier, reçu 'bientôt'",
+        ),
+        ("min: 1980-01-01", "min: hier", 25, "columns.9.min : "),
+        ("owner: Urssaf caisse nationale", "owner: [a]", 5, "owner : il faut ici un texte"),
+        ("file_names: [", "file_names: '.*' #", 12, "file_names : il faut ici une liste"),
+        (
+            "knowledge: {column: date_traitement, lag_days: 11}",
+            "knowledge: 3",
+            11,
+            "knowledge : il faut ici une suite de champs",
+        ),
+        ("name: urssaf__debit", "name: Débit", 1, "name : texte de la forme"),
+        ("key: [compte,", "key: [comte,", 14, "key : colonne inconnue : comte"),
+        (
+            "key: [compte,",
+            "key: [siret,",
+            14,
+            "key : une colonne de la clé doit être obligatoire ou avoir un `default` : siret",
+        ),
+        ("key: [", "key: [] #", 14, "key : 1 valeur au moins attendue"),
+        ("column: date_traitement", "column: date_perdue", 11, "knowledge : colonne inconnue : date_perdue"),
+        ("column: date_traitement", "column: compte", 11, "knowledge : compte n'est pas une date"),
+        ("name: siren,", "name: siret,", 15, "columns : deux colonnes portent le même nom"),
+        ("'.*debits.*'", "'*debits'", 12, "file_names : expression régulière illisible : *debits"),
+        ('delimiters: [";"]', 'delimiters: [";;"]', 13, "delimiters.0 : texte de la forme"),
+        ('delimiters: [";"]', 'delimiters: [";"', 14, "YAML illisible"),
+        ("mode: snapshot", "mode: snapshot\nmode: append", 11, "mode : champ écrit deux fois"),
     ],
 )
 def test_a_mistake_in_a_contract_names_the_file_and_the_line(
@@ -53,8 +83,23 @@ def test_a_mistake_in_a_contract_names_the_file_and_the_line(
     path.write_text(DEBIT.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(ContractError) as error:
         load_contract(path)
-    assert f"{path}, ligne {line} " in str(error.value)
-    assert message in str(error.value)
+    assert f"{path}, ligne {line} : {message}" in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"- a\n", b"\xff\xfe\xe9"])
+def test_a_file_that_is_not_a_contract_at_all_is_told(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "urssaf__debit.yml"
+    path.write_bytes(content)
+    with pytest.raises(ContractError, match="ligne 1 : "):
+        load_contract(path)
+
+
+def test_every_mistake_of_a_contract_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "urssaf__debit.yml"
+    path.write_text(DEBIT.replace("mode: snapshot", "mode: x").replace("max_age_days: 62", "max_age_days: 0"))
+    with pytest.raises(ContractError) as error:
+        load_contract(path)
+    assert [line.split(" : ")[0].rpartition(" ")[2] for line in str(error.value).splitlines()] == ["8", "10"]
 
 
 def test_a_contract_is_named_like_its_file(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import random
 import zipfile
 from datetime import date
 from decimal import Decimal
@@ -114,6 +115,16 @@ def test_the_raw_text_of_a_repeated_record_that_spans_lines_is_whole(base: Base)
     line, _, _, rule, _, message, raw = only_reject(base, account)
     assert (line, rule, raw) == (4, "cle_en_double", row.rstrip("\n"))
     assert "clé déjà présente ligne 2" in message
+
+
+def test_a_key_too_long_for_an_index_rejects_its_line_only(base: Base, debits: str) -> None:
+    """Seen with hostile files: the server refused the whole load, and the file was neither loaded nor in quarantine."""
+    rng = random.Random(1)
+    long = "".join(rng.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=20_000))
+    account = base.deliver(debits.replace("100000000000000003", long))
+    line, _, column, rule, value, _, _ = only_reject(base, account)
+    assert (line, column, rule, value) == (5, "num_cpte", "cle_trop_longue", long)
+    assert account.loaded == 3
 
 
 def test_two_accounts_with_the_same_gap_number_do_not_collide(base: Base, debits: str) -> None:
