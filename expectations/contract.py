@@ -118,15 +118,30 @@ class Volume(_Model):
 
 
 class Unpivot(_Model):
-    """Wide files: each header that matches `headers` (group 1 = URSSAF period of a month) gives one row per line."""
+    """Wide files: one row per line and period of its headers that match `headers`.
+
+    The group `mois` (URSSAF period of a month) or `annee` of the pattern is the period, stored in the column `period`;
+    the group `nom`, when there are several `values`, is one of the `headers` of the column that holds the cell.
+    """
 
     headers: str
     period: str
-    value: str
+    values: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Footer(_Model):
+    """A last line that announces the number of lines (group 1 of `pattern`), due in the layouts that have `header`."""
+
+    pattern: str
+    header: str
 
 
 class Contract(_Model):
-    """One delivered file: see the module docstring and `docs` for the meaning of each field."""
+    """One delivered file: see the module docstring and `docs` for the meaning of each field.
+
+    `optional`: the other sources make do without it, so that it is not missed before its first delivery. `knowledge`
+    absent: the rows bear no date of their own, they are known on the day of their delivery.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z]+(_[a-z]+)*__[a-z_]+$")]
     producer: str
@@ -139,7 +154,8 @@ class Contract(_Model):
     max_reject_share: Annotated[float, Field(ge=0, le=1)]
     volume: Volume = Volume()
     mode: Literal["snapshot", "append"]
-    knowledge: Knowledge
+    knowledge: Knowledge | None = None
+    optional: bool = False
     file_names: tuple[str, ...]
     encodings: tuple[Literal["utf-8", "iso-8859-15"], ...] = ("utf-8", "iso-8859-15")
     delimiters: tuple[str, ...]
@@ -147,31 +163,37 @@ class Contract(_Model):
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     unpivot: Unpivot | None = None
+    footer: Footer | None = None
 
     @model_validator(mode="after")
     def _references_exist(self) -> Contract:
         names = [column.name for column in self.columns]
         if len(set(names)) != len(names):
             raise ValueError("deux colonnes portent le même nom")
-        mentioned = [*self.key, self.knowledge.column, *(s for c in self.columns for s in c.sources)]
+        mentioned = [*self.key, *(s for c in self.columns for s in c.sources)]
+        if self.knowledge:
+            mentioned.append(self.knowledge.column)
         if self.unpivot:
-            mentioned += [self.unpivot.period, self.unpivot.value]
+            mentioned += self.unpivoted
         if unknown := sorted(set(mentioned) - set(names)):
             raise ValueError(f"colonne inconnue : {', '.join(unknown)}")
         if nullable := [name for name in self.key if self.column(name).storage_nullable and not self._filled(name)]:
             raise ValueError(
                 f"une colonne de la clé doit être obligatoire ou avoir un `default` : {', '.join(nullable)}"
             )
-        extracted = [column.extract for column in self.columns if column.extract]
-        for pattern in (*self.file_names, *extracted, *([self.unpivot.headers] if self.unpivot else [])):
+        for pattern in self._patterns():
             re.compile(pattern)
         return self
+
+    def _patterns(self) -> list[str]:
+        extracted = [column.extract for column in self.columns if column.extract]
+        wide = [self.unpivot.headers] if self.unpivot else []
+        return [*self.file_names, *extracted, *wide, *([self.footer.pattern] if self.footer else [])]
 
     def _filled(self, name: str) -> bool:
         """True for columns that the reader always fills: unpivoted, listed or derived ones."""
         column = self.column(name)
-        unpivoted = self.unpivot is not None and name in (self.unpivot.period, self.unpivot.value)
-        return unpivoted or column.type == "siren_list" or column.derived is not None
+        return name in self.unpivoted or column.type == "siren_list" or column.derived is not None
 
     def column(self, name: str) -> Column:
         """The column of that name (KeyError when there is none)."""
@@ -179,6 +201,11 @@ class Contract(_Model):
             if column.name == name:
                 return column
         raise KeyError(name)
+
+    @property
+    def unpivoted(self) -> tuple[str, ...]:
+        """Names of the columns that a wide file's headers fill: the period, then the values."""
+        return (self.unpivot.period, *self.unpivot.values) if self.unpivot else ()
 
     @property
     def personal_data(self) -> tuple[str, ...]:

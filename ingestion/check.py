@@ -15,7 +15,8 @@ from expectations.contract import Contract
 from ingestion.content import Content, Refusal, examine
 from ingestion.forms import layout_of
 from ingestion.ingest import recognise
-from ingestion.lines import Identity, Layout
+from ingestion.layout import Layout
+from ingestion.lines import Identity
 from ingestion.reading import Batch, Reading, refuse_if_changed
 
 EXAMPLES = 3
@@ -97,7 +98,7 @@ def check_file(
         _, layout = layout_of(content, contract)
         with closing(Reading(content, layout, contract, identity).batches()) as batches:
             for batch in batches:
-                counts.add(batch, contract.knowledge.column)
+                counts.add(batch, contract.knowledge.column if contract.knowledge else None)
                 if progress:
                     progress(counts.lines)
         refuse_if_changed(content)
@@ -119,7 +120,7 @@ class _Counts:
     first: date | None = None
     last: date | None = None
 
-    def add(self, batch: Batch, date_column: str) -> None:
+    def add(self, batch: Batch, date_column: str | None) -> None:
         self.lines += batch.records
         rows = batch.rows.filter(batch.kept)
         self.rows += rows.height
@@ -131,7 +132,7 @@ class _Counts:
                 found.select("line", "value", "message").head(EXAMPLES - len(broken.examples)).iter_rows()
             ):
                 broken.examples.append(Example(line, column, value, message))
-        if rows.schema[date_column] == pl.Date:
+        if date_column and rows.schema[date_column] == pl.Date:
             extremes = rows.select(pl.col(date_column).min().alias("a"), pl.col(date_column).max().alias("b")).row(0)
             days = [day for day in (self.first, self.last, *extremes) if day]
             if days:

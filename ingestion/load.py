@@ -201,7 +201,7 @@ def first_versions(
     `first`: first delivery of the source, whose knowledge date is rebuilt from the contract's knowledge column.
     """
     known_from: pl.Expr = pl.lit(received_on)
-    if first:
+    if first and contract.knowledge:
         rebuilt = pl.col(contract.knowledge.column) + pl.duration(days=contract.knowledge.lag_days)
         known_from = pl.min_horizontal(known_from, rebuilt.cast(pl.Date))
     return rows.with_columns(pl.lit(delivery_id).alias("_delivery_id"), known_from.alias("_known_from"))
@@ -352,7 +352,7 @@ def _keep_versions_of_lines_not_loaded(connection: psycopg.Connection, contract:
 
 
 def _known_from(contract: Contract, first: bool) -> sql.Composable:
-    if not first:
+    if not first or contract.knowledge is None:
         return sql.SQL("%(received)s::date")
     return sql.SQL("least(%(received)s::date, coalesce({} + {}, %(received)s::date))").format(
         sql.Identifier(contract.knowledge.column), sql.Literal(contract.knowledge.lag_days)
