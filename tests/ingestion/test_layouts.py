@@ -103,3 +103,25 @@ def test_ratios_of_the_banque_de_france_write_their_months_in_french_too(base: B
         (date(2012, 1, 31),), (date(2012, 2, 29),), (date(2012, 12, 31),), (date(2012, 8, 31),), (date(2013, 12, 31),),
         (date(2014, 6, 30),),
     ]  # fmt: skip
+
+
+SIRENE = (
+    "siren,statutDiffusionUniteLegale,dateCreationUniteLegale,nomUniteLegale,prenom1UniteLegale,denominationUniteLegale,"
+    "categorieJuridiqueUniteLegale,activitePrincipaleUniteLegale,nomenclatureActivitePrincipaleUniteLegale,"
+    "etatAdministratifUniteLegale{naf25}\n012345674,P,2010-01-01,[ND],[ND],,1000,43.21A,NAFRev2,A{code}\n"
+    "023456783,O,2010-01-01,,,SOCIETE FICTIVE,5710,[ND],NAFRev2,A{code}\n"
+)
+
+
+def test_a_masked_cell_is_empty_and_the_company_says_that_it_is_masked(base: Base) -> None:
+    """« [ND] » was taken for a name, and for an activity that no nomenclature has."""
+    base.deliver(SIRENE.format(naf25="", code=""), "sireneUL.csv")
+    columns = "siren, statut_diffusion, nom, prenom, denomination, activite_principale, activite_principale_naf25"
+    assert base.open_rows("insee__unite_legale", columns) == [
+        ("012345674", "P", None, None, None, "43.21A", None),
+        ("023456783", "O", None, None, "SOCIETE FICTIVE", None, None),
+    ]
+    later = SIRENE.format(naf25=",activitePrincipaleNAF25UniteLegale", code=",43.21H")
+    account = base.deliver(later, "sireneUL.csv", received=date(2026, 2, 15))
+    assert (account.rows_opened, account.rows_closed) == (2, 2)
+    assert base.open_rows("insee__unite_legale", "distinct activite_principale_naf25", "1") == [("43.21H",)]
