@@ -122,15 +122,30 @@ class Volume(_Model):
 
 
 class Unpivot(_Model):
-    """Wide files: each header that matches `headers` (group 1 = URSSAF period of a month) gives one row per line."""
+    """Wide files: one row per line and period of its headers that match `headers`.
+
+    The group `mois` (URSSAF period of a month) or `annee` of the pattern is the period, stored in the column `period`;
+    the group `nom`, when there are several `values`, is one of the `headers` of the column that holds the cell.
+    """
 
     headers: str
     period: str
-    value: str
+    values: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Footer(_Model):
+    """A last line that announces the number of lines (group 1 of `pattern`), due in the layouts that have `header`."""
+
+    pattern: str
+    header: str
 
 
 class Contract(_Model):
-    """One delivered file: see the module docstring and `docs` for the meaning of each field."""
+    """One delivered file: see the module docstring and `docs` for the meaning of each field.
+
+    `optional`: the other sources make do without it, so that it is not missed before its first delivery. `knowledge`
+    absent: the rows bear no date of their own, they are known on the day of their delivery.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z]+(_[a-z]+)*__[a-z_]+$")]
     producer: str
@@ -144,6 +159,7 @@ class Contract(_Model):
     volume: Volume = Volume()
     mode: Literal["snapshot", "append"]
     knowledge: Knowledge | None = None
+    optional: bool = False
     file_names: tuple[str, ...]
     encodings: tuple[Literal["utf-8", "iso-8859-15"], ...] = ("utf-8", "iso-8859-15")
     delimiters: tuple[Annotated[str, Field(pattern=r'^[^"\r\n]$')], ...]
@@ -151,6 +167,7 @@ class Contract(_Model):
     columns: Annotated[tuple[Column, ...], Field(min_length=1)]
     key: Annotated[tuple[str, ...], Field(min_length=1)]
     unpivot: Unpivot | None = None
+    footer: Footer | None = None
 
     @model_validator(mode="after")
     def _references_exist(self) -> Contract:
@@ -161,7 +178,7 @@ class Contract(_Model):
             "key": self.key,
             "knowledge": (self.knowledge.column,) if self.knowledge else (),
             "columns": tuple(name for column in self.columns for name in column.sources),
-            "unpivot": (self.unpivot.period, self.unpivot.value) if self.unpivot else (),
+            "unpivot": self.unpivoted,
         }
         for field, found in mentioned.items():
             if unknown := sorted(set(found) - set(names)):
@@ -180,6 +197,7 @@ class Contract(_Model):
             "file_names": self.file_names,
             "columns": tuple(column.extract for column in self.columns if column.extract),
             "unpivot": (self.unpivot.headers,) if self.unpivot else (),
+            "footer": (self.footer.pattern,) if self.footer else (),
         }
         for field, found in patterns.items():
             for pattern in found:
@@ -191,8 +209,7 @@ class Contract(_Model):
     def _filled(self, name: str) -> bool:
         """True for columns that the reader always fills: unpivoted, listed or derived ones."""
         column = self.column(name)
-        unpivoted = self.unpivot is not None and name in (self.unpivot.period, self.unpivot.value)
-        return unpivoted or column.type == "siren_list" or column.derived is not None
+        return name in self.unpivoted or column.type == "siren_list" or column.derived is not None
 
     def column(self, name: str) -> Column:
         """The column of that name (KeyError when there is none)."""
@@ -200,6 +217,11 @@ class Contract(_Model):
             if column.name == name:
                 return column
         raise KeyError(name)
+
+    @property
+    def unpivoted(self) -> tuple[str, ...]:
+        """Names of the columns that a wide file's headers fill: the period, then the values."""
+        return (self.unpivot.period, *self.unpivot.values) if self.unpivot else ()
 
     @property
     def personal_data(self) -> tuple[str, ...]:

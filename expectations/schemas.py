@@ -64,8 +64,10 @@ def json_schema(contract: Contract) -> dict[str, Any]:
         "required": [column.headers[0] for column in delivered if column.required],
     }
     if contract.unpivot:
-        value = contract.column(contract.unpivot.value)
-        schema["patternProperties"] = {f"^{_plain(contract.unpivot.headers)}$": _property(contract, value)}
+        cells = [_property(contract, contract.column(name)) for name in contract.unpivot.values]
+        schema["patternProperties"] = {
+            f"^{_plain(contract.unpivot.headers)}$": cells[0] if len(cells) == 1 else {"anyOf": cells}
+        }
     return schema
 
 

@@ -15,7 +15,8 @@ from expectations.contract import Contract
 from ingestion.content import Content, Refusal, examine
 from ingestion.forms import layout_of
 from ingestion.ingest import recognise
-from ingestion.lines import Identity, Layout
+from ingestion.layout import Layout
+from ingestion.lines import Identity
 from ingestion.reading import Batch, Reading, refuse_if_changed
 
 EXAMPLES = 3

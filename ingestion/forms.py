@@ -16,7 +16,7 @@ import polars as pl
 from expectations.contract import Contract
 from ingestion import json_records, parquet, workbook
 from ingestion.content import Content, Form, Refusal
-from ingestion.lines import Layout, find_layout, layout_of_cells
+from ingestion.layout import Layout, find_layout, layout_of_cells
 from ingestion.records import Header, first_line, raw_records, read_records
 
 
@@ -73,13 +73,14 @@ def lines_without_layout(content: Content) -> Iterator[tuple[list[int], list[str
 def _as_records(rows: pl.DataFrame, delimiter: str) -> pl.DataFrame:
     cells = rows.columns[1:]
     raw = _joined(rows.select(cells), delimiter)
+    bare = [pl.col(cell).str.strip_chars() for cell in cells]
     nul = raw.str.contains("\0", literal=True)
     return rows.select(
         "_line",
         raw.alias("_raw"),
         pl.when(nul).then(pl.lit("caractere_nul")).alias("_fault"),
         pl.lit(None, pl.String).alias("_detail"),
-        *cells,
+        *(pl.when(stripped != "").then(stripped).alias(cell) for cell, stripped in zip(cells, bare, strict=True)),
     )
 
 

@@ -22,7 +22,8 @@ from expectations.contract import Column, Contract, DateFormat
 from ingestion import cells, identity
 from ingestion.check import check_file
 from ingestion.content import Content, Refusal, examine
-from ingestion.lines import DEFAULT_DATE_MAX, DEFAULT_DATE_MIN, normalised
+from ingestion.layout import normalised
+from ingestion.lines import DEFAULT_DATE_MAX, DEFAULT_DATE_MIN
 from ingestion.records import Header, first_line, read_records, split_header
 
 DELIMITERS = (";", ",", "\t", "|")

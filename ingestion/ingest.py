@@ -23,7 +23,8 @@ from ingestion.content import Content, Refusal, examine
 from ingestion.database import connect, raw_table
 from ingestion.fingerprints import KnownRows, Mask
 from ingestion.forms import layout_of, lines_without_layout, records_of
-from ingestion.lines import REJECT_SCHEMA, Identity, Layout, printable
+from ingestion.layout import Layout
+from ingestion.lines import REJECT_SCHEMA, Identity, printable
 from ingestion.quarantine import Taken
 from ingestion.reading import Batch, Reading, refuse_if_changed
 from ingestion.records import first_line

@@ -111,12 +111,12 @@ def _inner_object(text: str) -> Any:
 
 def _text(value: Any) -> str | None:
     match value:
-        case None | "":
+        case None:
             return None
         case bool():
             return str(value).lower()
         case str():
             return value
         case list() if all(isinstance(item, str) for item in value):
-            return ",".join(value) or None
+            return ",".join(value)
     return json.dumps(value, ensure_ascii=False)

@@ -1,19 +1,18 @@
-"""Records to rows: layout of a file against its contract, then typed rows, and for each bad line its first violation."""
+"""Records to rows: typed values of the contract's columns, and for each bad line its first violation."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
 import polars as pl
 
-from expectations.contract import Column, Contract
+from expectations.contract import Column, Contract, Unpivot
 from ingestion import cells, identity
-from ingestion.content import Refusal
-from ingestion.records import MAX_COLUMNS, Header, split_header
+from ingestion.footer import until_footer
+from ingestion.layout import Layout
 
 Identity = Literal["luhn", "format"]
 
@@ -32,130 +31,8 @@ _OUT_OF_SCOPE = {
     "siret_provisoire": "numéro provisoire (lettres), hors périmètre",
     "sans_siren": "annonce sans SIREN, hors périmètre",
     "aucune_valeur": "aucune valeur dans la ligne, hors périmètre",
+    "entete_repetee": "en-tête répété dans le fichier, hors périmètre",
 }
-_DELIMITERS = {";", ",", "\t", "|"}
-_DELIMITER_NAMES = {"\t": "tabulation"}
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where each contract column is in a file: header cell index by column name, and unpivoted months by index.
-
-    `delimiter` is empty where cells need none (workbook, JSON, parquet)."""
-
-    header: Header
-    delimiter: str
-    positions: dict[str, int]
-    months: dict[int, date]
-    ignored: tuple[str, ...]
-    absent: tuple[str, ...]
-
-    def describe(self) -> str:
-        """One line for the ledger: columns read, ignored and absent."""
-        read = [self.header.cells[i] for i in sorted(set(self.positions.values()))]
-        parts = [f"lues : {', '.join(read)}"]
-        if self.months:
-            parts.append(
-                f"mois : {min(self.months.values()):%Y-%m} à {max(self.months.values()):%Y-%m} ({len(self.months)})"
-            )
-        if self.ignored:
-            parts.append(f"ignorées : {', '.join(self.ignored)}")
-        if self.absent:
-            parts.append(f"absentes : {', '.join(self.absent)}")
-        return " ; ".join(parts).replace("\0", "␀")
-
-
-def normalised(header: str) -> str:
-    """A header without case, outer or double spaces, typographic apostrophes, byte order marks."""
-    return " ".join(header.replace("\ufeff", "").replace("’", "'").replace("\0", "").split()).casefold()
-
-
-def find_layout(contract: Contract, line: int, text: str, file_name: str) -> Layout:
-    """The layout of a file from its header line, with the first delimiter of the contract that finds every required
-    column; Refusal naming what is missing otherwise."""
-    if max(map(text.count, (*_DELIMITERS, *contract.delimiters))) >= MAX_COLUMNS:
-        message = f"{file_name}, ligne {line} : en-tête de plus de {MAX_COLUMNS} colonnes (règle trop_de_colonnes)"
-        raise Refusal("trop_de_colonnes", message)
-    layouts = [_layout(contract, line, split_header(text, d), d) for d in contract.delimiters]
-    refusals = [_problem(contract, layout, file_name) for layout in layouts]
-    for layout, refusal in zip(layouts, refusals, strict=True):
-        if refusal is None:
-            return layout
-    for other in _DELIMITERS - set(contract.delimiters):
-        layout = _layout(contract, line, split_header(text, other), other)
-        if _problem(contract, layout, file_name) is None:
-            wanted = " ou ".join(f"« {d} »" for d in contract.delimiters)
-            got = _DELIMITER_NAMES.get(other, f"« {other} »")
-            message = f"{file_name}, ligne {line} : séparateur {wanted} attendu, reçu {got} (règle separateur)"
-            raise Refusal("separateur", message, value=other)
-    best = max(range(len(layouts)), key=lambda i: (len(layouts[i].positions), -i))
-    refusal = refusals[best]
-    assert refusal is not None
-    raise refusal
-
-
-def layout_of_cells(contract: Contract, header: Header, file_name: str) -> Layout:
-    """The layout of a file whose header comes as cells; its delimiter is the one that its records are written with.
-
-    Raises Refusal naming what is missing.
-    """
-    layout = _layout(contract, header.line, header.cells, contract.delimiters[0])
-    if refusal := _problem(contract, layout, file_name):
-        raise refusal
-    return layout
-
-
-def _layout(contract: Contract, line: int, header: Sequence[str], delimiter: str) -> Layout:
-    names = [normalised(cell) for cell in header]
-    positions: dict[str, int] = {}
-    for column in contract.columns:
-        for spelling in column.headers:
-            if (wanted := normalised(spelling)) in names:
-                positions[column.name] = names.index(wanted)
-                break
-    months: dict[int, date] = {}
-    if contract.unpivot:
-        for index, name in enumerate(names):
-            found = re.fullmatch(contract.unpivot.headers, name)
-            bounds = cells.parse_periode(found[1]) if found else None
-            if bounds and found and found[1][-1] != "0" and found[1][-2:] != "62":
-                months[index] = bounds[0]
-    used = set(positions.values()) | set(months)
-    ignored = tuple(header[i] for i in range(len(header)) if i not in used)
-    absent = tuple(c.headers[0] for c in contract.columns if c.headers and c.name not in positions)
-    return Layout(Header(line, tuple(header)), delimiter, positions, months, ignored, absent)
-
-
-def _problem(contract: Contract, layout: Layout, file_name: str) -> Refusal | None:
-    """Why a file with this layout cannot be read under the contract; None when it can."""
-    place = f"{file_name}, ligne {layout.header.line}"
-
-    def refusal(rule: str, name: str, what: str) -> Refusal:
-        return Refusal(rule, f"{place}, colonne {name} : {what} (règle {rule})", column=name)
-
-    for column in contract.columns:
-        if column.required and column.headers and column.name not in layout.positions:
-            return refusal("colonne_absente", column.headers[0], "colonne attendue, absente de l'en-tête")
-    names = [normalised(cell) for cell in layout.header.cells]
-    for index in sorted({*layout.positions.values(), *layout.months}):
-        if names.count(names[index]) > 1:
-            return refusal("colonne_en_double", layout.header.cells[index], "colonne présente plusieurs fois")
-    if contract.unpivot and (found := _month_problem(contract.unpivot.headers, names, layout)):
-        rule, name, what = found
-        return refusal(rule, name, what)
-    return None
-
-
-def _month_problem(pattern: str, names: Sequence[str], layout: Layout) -> tuple[str, str, str] | None:
-    """(rule, column, explanation) of what is wrong with the month columns of a wide file."""
-    for index, name in enumerate(names):
-        if re.fullmatch(pattern, name) and index not in layout.months:
-            return "periode", layout.header.cells[index], "mois URSSAF attendu dans l'en-tête"
-    if not layout.months:
-        return "colonne_absente", pattern, "aucune colonne de mois"
-    if len(set(layout.months.values())) < len(layout.months):
-        return "colonne_en_double", pattern, "le même mois est présent dans deux colonnes"
-    return None
 
 
 @dataclass(frozen=True)
@@ -210,7 +87,7 @@ class LineReader:
     def type_records(self, frames: Iterator[pl.DataFrame]) -> Generator[Typed, None, None]:
         """Typed batches in file order; a batch of a wide file is cut, since each of its lines gives many rows."""
         size = max(1, _ROWS_PER_BATCH // max(1, len(self.layout.months)))
-        for frame in frames:
+        for frame in until_footer(frames, self.contract, self.layout, self.file_name):
             for part in frame.iter_slices(size):
                 yield self._type(part)
 
@@ -218,7 +95,9 @@ class LineReader:
         self._findings = []
         self._structure(frame)
         values = {
-            c.name: self._column(frame, c) for c in self.contract.columns if not c.derived and not self._unpivoted(c)
+            c.name: self._column(frame, c)
+            for c in self.contract.columns
+            if not c.derived and c.name not in self.contract.unpivoted
         }
         for column in self.contract.columns:
             if column.derived:
@@ -227,7 +106,7 @@ class LineReader:
                     self._identity(column, "/".join(column.sources), values[column.name])
         rows = pl.DataFrame([frame["_line"], *values.values()])
         if self.contract.unpivot:
-            rows = self._unpivot(frame, rows)
+            rows = self._unpivot(frame, rows, self.contract.unpivot)
         listed = next((c for c in self.contract.columns if c.type == "siren_list"), None)
         if listed:
             rows = self._explode(rows, listed)
@@ -238,10 +117,6 @@ class LineReader:
             rows = rows.filter(~pl.col("_line").is_in(lost.implode()))
         return Typed(self._with_defaults(rows), rejects, keys, frame.select("_line", "_raw"), frame.height)
 
-    def _unpivoted(self, column: Column) -> bool:
-        unpivot = self.contract.unpivot
-        return unpivot is not None and column.name in (unpivot.period, unpivot.value)
-
     def _find(
         self, column: str, rule: str, expected: str, mask: pl.Series, values: pl.Series, kind: str = "rejet"
     ) -> None:
@@ -250,6 +125,7 @@ class LineReader:
             self._findings.append(_Finding(kind, column, rule, expected, mask, values))
 
     def _structure(self, frame: pl.DataFrame) -> None:
+        self._repeated_header(frame)
         if frame["_fault"].null_count() == frame.height:
             return
         width = len(self.layout.header.cells)
@@ -258,12 +134,21 @@ class LineReader:
                 "", fault, expected.replace("{expected}", str(width)), frame["_fault"] == fault, frame["_detail"]
             )
 
+    def _repeated_header(self, frame: pl.DataFrame) -> None:
+        """Exports put one after the other repeat their header: a line like another, which holds nothing."""
+        header = [cell.strip() or None for cell in self.layout.header.cells]
+        if not (frame["c0"].str.strip_chars() == header[0]).any():
+            return
+        same = frame.select(
+            pl.all_horizontal(pl.col(f"c{i}").str.strip_chars().eq_missing(cell) for i, cell in enumerate(header))
+        ).to_series()
+        self._find("", "entete_repetee", _OUT_OF_SCOPE["entete_repetee"], same, frame["c0"], "hors_perimetre")
+
     def _column(self, frame: pl.DataFrame, column: Column) -> pl.Series:
         """Typed values of one column; its violations are noted."""
         position = self.layout.positions.get(column.name)
         if position is None:
-            empty = pl.Series(column.name, [None], dtype=pl.String).new_from_index(0, frame.height)
-            return cells.parse(empty, column).alias(column.name)
+            return _empty(column, frame.height)
         text, header = self._text(frame[f"c{position}"], column), self.layout.header.cells[position]
         if not column.nullable:
             self._find(header, "obligatoire", f"{cells.EXPECTED[column.type]}, cellule vide", text.is_null(), text)
@@ -360,31 +245,44 @@ class LineReader:
         valid = identity.valid_siren(digits) if length == 9 else identity.valid_siret(digits)
         yield "rejet", "cle_luhn", f"{column.type.upper()} de clé juste attendu", ~valid
 
-    def _unpivot(self, frame: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-        """One row per month that holds a value; months found by header, zero kept, empty skipped."""
-        unpivot = self.contract.unpivot
-        assert unpivot is not None
-        column = self.contract.column(unpivot.value)
-        months = {f"c{index}": first for index, first in self.layout.months.items()}
-        wide = frame.select(pl.int_range(pl.len()).alias("_row"), *months)
-        long = wide.unpivot(list(months), index="_row", variable_name="_month", value_name="_text")
-        long = long.with_columns(self._text(long["_text"], column)).filter(pl.col("_text").is_not_null())
-        long = long.with_columns(cells.parse(long["_text"], column).alias(unpivot.value))
-        self._unpivot_findings(long, column)
-        empty = ~wide["_row"].is_in(long["_row"].unique().implode())
+    def _unpivot(self, frame: pl.DataFrame, rows: pl.DataFrame, unpivot: Unpivot) -> pl.DataFrame:
+        """One row per period that holds a value; periods found by header, zero kept, empty skipped."""
+        present = set(self.layout.values.values())
+        parts = [self._long(frame, self.contract.column(name)) for name in unpivot.values if name in present]
+        long = parts[0]
+        for part in parts[1:]:
+            long = long.join(part, on=["_row", "_period"], how="full", coalesce=True)
+        if len(parts) > 1:
+            long = long.sort("_row", "_period")
+        empty = ~pl.int_range(frame.height, eager=True).is_in(long["_row"].unique().implode())
         self._find("", "aucune_valeur", _OUT_OF_SCOPE["aucune_valeur"], empty, empty.cast(pl.String), "hors_perimetre")
-        period = long["_month"].replace_strict(list(months), list(months.values()), return_dtype=pl.Date)
-        base = rows[long["_row"]]
-        return base.with_columns(period.alias(unpivot.period), long[unpivot.value])
+        period = long["_period"].alias(unpivot.period)
+        if self.contract.column(unpivot.period).type == "integer":
+            period = period.dt.year()
+        absent = [self.contract.column(name) for name in unpivot.values if name not in present]
+        values = [long[name] for name in unpivot.values if name in present]
+        return rows[long["_row"]].with_columns(period, *values, *(_empty(column, long.height) for column in absent))
+
+    def _long(self, frame: pl.DataFrame, column: Column) -> pl.DataFrame:
+        """`_row`, `_period` and typed value of the cells of one column of a wide file; its violations are noted."""
+        periods = {f"c{i}": first for i, first in self.layout.months.items() if self.layout.values[i] == column.name}
+        wide = frame.select(pl.int_range(pl.len()).alias("_row"), *periods)
+        long = wide.unpivot(list(periods), index="_row", variable_name="_header", value_name="_text")
+        long = long.with_columns(self._text(long["_text"].cast(pl.String), column))
+        long = long.filter(pl.col("_text").is_not_null())
+        long = long.with_columns(cells.parse(long["_text"], column).alias(column.name))
+        self._unpivot_findings(long, column)
+        period = pl.col("_header").replace_strict(list(periods), list(periods.values()), return_dtype=pl.Date)
+        return long.select("_row", period.alias("_period"), column.name)
 
     def _unpivot_findings(self, long: pl.DataFrame, column: Column) -> None:
-        """First bad month of each line, in the order of the file, once per rule."""
-        checks = [("entier", cells.EXPECTED["integer"], long[column.name].is_null())]
+        """First bad period of each line, in the order of the file, once per rule."""
+        checks = [(cells.RULES[column.type], self._expected(column), long[column.name].is_null())]
         checks += self._bound_checks(column, long[column.name])
         for rule, expected, mask in checks:
             bad = long.filter(mask.fill_null(False)).unique("_row", keep="first", maintain_order=True)
-            for row, month, text in bad.sort("_row").select("_row", "_month", "_text").iter_rows():
-                header = self.layout.header.cells[int(month[1:])]
+            for row, name, text in bad.sort("_row").select("_row", "_header", "_text").iter_rows():
+                header = self.layout.header.cells[int(name[1:])]
                 self._findings.append(_Finding("rejet", header, rule, expected, pl.Series([row]), pl.Series([text])))
 
     def _explode(self, rows: pl.DataFrame, column: Column) -> pl.DataFrame:
@@ -438,7 +336,7 @@ class LineReader:
         place = f"{self.file_name}, ligne {line}"
         if rule in _FAULTS:
             return f"{place} : {expected.replace('{detail}', value or '?')} (règle {rule})"
-        if rule == "aucune_valeur":
+        if not column:
             return f"{place} : {expected} (règle {rule})"
         return f'{place}, colonne {column} : {expected}, reçu "{value or ""}" (règle {rule})'
 
@@ -472,3 +370,9 @@ class LineReader:
                 fill = date.fromisoformat(column.default) if is_date else column.default
                 fills.append(pl.col(column.name).fill_null(pl.lit(fill)))
         return rows.with_columns(fills) if fills else rows
+
+
+def _empty(column: Column, height: int) -> pl.Series:
+    """The values of a column that the file does not have."""
+    text = pl.Series(column.name, [None], dtype=pl.String).new_from_index(0, height)
+    return cells.parse(text, column).alias(column.name)

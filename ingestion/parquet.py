@@ -48,5 +48,4 @@ def _text(column: pl.Series) -> pl.Series:
         column = column.cast(pl.List(pl.String)).list.join(",")
     elif isinstance(column.dtype, pl.Struct):
         column = column.struct.json_encode()
-    text = column.cast(pl.String)
-    return text.set((text == "").fill_null(False), None)
+    return column.cast(pl.String)

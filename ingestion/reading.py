@@ -14,7 +14,8 @@ from ingestion.ahead import ahead
 from ingestion.content import Content, Refusal
 from ingestion.fingerprints import Marks, Mask, SeenKeys, marks_of
 from ingestion.forms import records_of
-from ingestion.lines import REJECT_SCHEMA, Identity, Layout, LineReader, Typed, printable
+from ingestion.layout import Layout
+from ingestion.lines import REJECT_SCHEMA, Identity, LineReader, Typed, printable
 
 
 @dataclass(frozen=True)

@@ -95,8 +95,8 @@ def replay_quarantine(
         elif contract.mode == "snapshot" and later is not None:
             reason = f"un stock plus récent a remplacé ce fichier (livraison {later})"
         else:
-            # The lines that were refused are not the whole stock: they close nothing.
-            taken_under = contract.model_copy(update={"mode": "append"}) if partial else contract
+            # The lines that were refused are not the whole file: they close nothing, and no footer counts them.
+            taken_under = contract.model_copy(update={"mode": "append", "footer": None}) if partial else contract
             try:
                 account = _replay(
                     url, role, Taken(root_id, partial), header, file_name, taken_under, received_on, identity, run_id

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
-from functools import reduce
-from operator import or_
 
 import fastexcel
 import polars as pl
@@ -57,8 +55,8 @@ def _rows(reader: fastexcel.ExcelReader, name: str) -> pl.DataFrame:
     sheet = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
     if not sheet.width:
         return pl.DataFrame(schema={"_line": pl.Int64})
-    cells = [pl.when(column != "").then(column).alias(f"c{i}") for i, column in enumerate(map(pl.col, sheet.columns))]
-    filled = reduce(or_, (pl.col(f"c{i}").is_not_null() for i in range(sheet.width)))
+    cells = [pl.col(name).alias(f"c{i}") for i, name in enumerate(sheet.columns)]
+    filled = pl.any_horizontal(pl.exclude("_line").str.contains(r"\S"))
     return sheet.select(pl.int_range(1, pl.len() + 1).alias("_line"), *cells).filter(filled)
 
 

@@ -25,3 +25,18 @@
             and unmapped.valid_from < account.segment_to
             and unmapped.valid_to > account.segment_from
 {%- endmacro %}
+
+{# Warns of the accounts whose lines have no company of their own and that the account table never knew: their amounts are
+   kept in raw and in staging, and count in no company. #}
+{% test account_is_known(model, own_siren) %}
+{{ config(severity='warn') }}
+select
+    line.compte,
+    count(*) as lignes
+from {{ model }} as line
+where
+    line.{{ own_siren }} is null
+    and line.known_to = 'infinity'
+    and not exists (select 1 from {{ ref('stg_urssaf__compte') }} as account where account.compte = line.compte)
+group by line.compte
+{% endtest %}

@@ -21,7 +21,7 @@ from ingestion.connectors.faults import PeerFault
 from ingestion.connectors.memory import Memory
 from ingestion.connectors.offers import Extract, Look, Offer
 from ingestion.connectors.settings import Postgresql
-from ingestion.lines import normalised
+from ingestion.layout import normalised
 
 # Types whose text we choose, and how far back an overlap goes in each (PostgreSQL type numbers).
 _LOOK_SECONDS = 30

@@ -17,7 +17,7 @@ from expectations.contract import Contract
 from expectations.located_yaml import read_model
 from ingestion.connectors.faults import ConnectorError, PeerFault
 from ingestion.ingest import recognise
-from ingestion.lines import normalised
+from ingestion.layout import normalised
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _GIB = 1024**3

@@ -73,6 +73,7 @@ def build(
     }
     nodes = dbt.build(instance, tag=tag, variables=variables)
     tests = sum(node.kind == "test" for node in nodes)
+    warnings = [f"{node.name} : {node.message}" for node in nodes if node.status == "warn"]
     for node in nodes:
         key = dg.AssetKey([node.schema, node.name])
         if key in keys:
@@ -80,6 +81,7 @@ def build(
                 "secondes": round(node.seconds, 2),
                 "variables": json.dumps(variables),
                 "tests": tests,
+                "avertissements": "\n".join(warnings) or "aucun",
             }
             if node.rows is not None:
                 metadata["dagster/row_count"] = node.rows

@@ -132,7 +132,7 @@ def _state(instance: Instance, url: str, day: date) -> dict[str, Any]:
             "last_delivery": last.get(name),
             "age_days": (day - last[name]).days if name in last else None,
             "max_age_days": contract.max_age_days,
-            "late": name not in last or (day - last[name]).days > contract.max_age_days,
+            "late": (day - last[name]).days > contract.max_age_days if name in last else not contract.optional,
         }
         for name, contract in contracts.items()
     ]

@@ -95,8 +95,8 @@ def test_every_model_that_leaves_has_a_key_test(manifest: Any, models: list[Any]
 def test_sources_seed_repeats_the_contracts() -> None:
     """The age beyond which a source is no longer prolonged has one owner: its contract."""
     with (PROJECT / "seeds" / "source.csv").open(encoding="utf-8") as lines:
-        seed = {row["code"]: int(row["max_age_jours"]) for row in csv.DictReader(lines)}
-    assert seed == {name: contract.max_age_days for name, contract in load_contracts().items()}
+        seed = {row["code"]: (int(row["max_age_jours"]), row["facultative"] == "true") for row in csv.DictReader(lines)}
+    assert seed == {name: (c.max_age_days, c.optional) for name, c in load_contracts().items()}
 
 
 def test_features_of_the_model_are_columns_of_the_mart(models: list[Any]) -> None:

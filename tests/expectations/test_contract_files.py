@@ -13,8 +13,8 @@ SOURCES = sorted(load_contracts())
 DEBIT = (CONTRACTS / "urssaf__debit.yml").read_text(encoding="utf-8")
 
 
-def test_there_is_a_contract_for_each_of_the_seventeen_files() -> None:
-    assert len(SOURCES) == 17
+def test_there_is_a_contract_for_each_of_the_twenty_files() -> None:
+    assert len(SOURCES) == 20
 
 
 @pytest.mark.parametrize("source", SOURCES)

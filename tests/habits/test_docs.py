@@ -19,8 +19,8 @@ PLAIN_WORDS = set(
     """
     action activite annee autorisees autorise changement chiffre code conclu confidentialite consommation consommees
     consomme creation credit date debut denomination disparition duree echeance en est etat famille fin heures id jours jugement
-    latitude libelle longitude mise moyenne nb nom nature nomenclature normale numero operation origine parution
-    pays periode prenom precedente produit recours resultat rotation secteur sens stade stocks structure taux traitement
+    latitude libelle longitude mise moyenne nb nom nombre nature nomenclature normale numero operation origine parution
+    pays periode prenom precedente produit recours resultat rotation secteur sens stade statut stocks structure taux traitement
     tribunal type valeur
     """.split()
 )

@@ -87,7 +87,7 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(ConnectorError) as told:
         load_connectors(path, load_contracts())
     assert "ligne 6 : connectors.depot.settle_seconds" in str(told.value)
-    assert "ligne 7 : connectors.depot.local.patern" in str(told.value)
+    assert "ligne 7 : connectors.depot.patern" in str(told.value)
     path.write_text("connectors:\n  depot: {kind: local\n")
     with pytest.raises(ConnectorError, match="ligne 3 : YAML illisible"):
         load_connectors(path, load_contracts())

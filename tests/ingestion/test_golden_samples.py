@@ -378,3 +378,80 @@ def test_the_notices_of_the_open_data_api_and_those_of_other_families(base: Base
         (date(2026, 9, 9), "1671", "853479236", "collective", "initial", opening, date(2026, 8, 31)),
         (date(2026, 9, 9), "1583", "502592959", "collective", "initial", "Jugement d'interdiction de gérer", date(2026, 9, 3)),
     ]  # fmt: skip
+
+
+DIANE = {
+    "date_cloture": "arrete_bilan_diane", "nombre_mois": "nombre_mois", "chiffre_affaires_keur": "ca",
+    "chiffre_affaires_export_keur": "ca_exportation", "production_keur": "production", "consommation_keur": "consommation",
+    "valeur_ajoutee_keur": "valeur_ajoutee", "charges_personnel_keur": "charge_personnel",
+    "ebe_keur": "excedent_brut_d_exploitation", "dotations_amortissements_keur": "dotation_amortissement",
+    "resultat_exploitation_keur": "resultat_expl", "produits_financiers_keur": "produits_financiers",
+    "charges_financieres_keur": "charges_financieres", "resultat_courant_keur": "resultat_avant_impot",
+    "resultat_net_keur": "benefice_ou_perte", "dettes_fiscales_sociales_keur": "dette_fiscale_et_sociale",
+    "concours_bancaires_keur": "concours_bancaire_courant", "independance_financiere": "independance_financiere",
+    "endettement": "endettement", "autonomie_financiere": "autonomie_financiere", "liquidite_generale": "liquidite_generale",
+    "liquidite_reduite": "liquidite_reduite", "rotation_stocks_jours": "rotation_stocks", "credit_clients_jours": "credit_client",
+    "credit_fournisseurs_jours": "credit_fournisseur", "taux_endettement": "taux_endettement",
+    "capacite_remboursement": "capacite_remboursement", "capacite_autofinancement": "capacite_autofinancement",
+    "poids_bfr_exploitation": "poids_bfr_exploitation", "rentabilite_economique": "rentabilite_economique",
+    "rentabilite_nette": "rentabilite_nette", "taux_valeur_ajoutee": "taux_valeur_ajoutee",
+}  # fmt: skip
+
+
+def test_accounts_of_447_columns_are_one_row_per_company_and_year(base: Base, formats: Path) -> None:
+    """UTF-16, decimal comma, headers that differ by a double space. A year without any figure gives no row."""
+    account = load(base, formats / "diane/dianeTestData.txt")
+    assert (account.encoding, account.lines, account.loaded, account.rejected) == ("utf-16-le", 3, 3, 0)
+    expected = []
+    for t in golden(formats / "diane/expectedDiane.json"):
+        values = [t.get(name) for name in DIANE.values()]
+        values[0] = None if values[0].startswith("0001") else day(values[0])  # the zero date of Go
+        if any(value is not None for value in values):
+            exact = (Decimal(str(value)) if isinstance(value, float) else value for value in values)
+            expected.append((t["numero_siren"], t["exercice_diane"], *exact))
+    assert len(expected) == 15
+    rows = base.open_rows("diane__bilan", f"siren, exercice, {', '.join(DIANE)}", "_line, exercice")
+    assert rows == expected
+    assert base.open_rows("diane__bilan", "distinct nombre_etablissements_secondaires, taille_groupe", "1") == [
+        (t.get("nombre_etab_secondaire"), t.get("taille_compo_groupe"))
+        for t in sorted(golden(formats / "diane/expectedDiane.json")[::6], key=lambda t: t["nombre_etab_secondaire"])
+    ]
+
+
+def test_the_header_of_the_real_accounts_is_read_with_its_typographic_apostrophe(base: Base, formats: Path) -> None:
+    account = base.deliver(formats / "diane/2009_2-Diane_Export_1-header.txt", received=RECEIVED, source="diane__bilan")
+    assert (account.status, account.lines) == ("loaded", 0)
+    assert account.layout is not None
+    assert "absentes" not in account.layout
+
+
+def test_groups_come_in_a_workbook_whose_header_is_not_a_reject(base: Base, formats: Path) -> None:
+    """Upstream read the columns by position and its header as a bad line."""
+    account = base.deliver(
+        formats / "ellisphere/ellisphereTestData.excel",
+        received=RECEIVED, source="ellisphere__groupe", identity="format",
+    )  # fmt: skip
+    assert (account.lines, account.loaded, account.rejected) == (6, 6, 0)
+    expected = [
+        (
+            t["code_groupe"], t.get("siren_groupe"), t["refid_groupe"], t["personne_pou_m_groupe"], t["niveau_detention"],
+            Decimal(str(t["part_financiere"])), t["code_filiere"], t["refid_filiere"], t["personne_pou_m_filiere"],
+        )
+        for t in golden(formats / "ellisphere/expectedEllisphere.json")
+    ]  # fmt: skip
+    columns = (
+        "code_groupe, siren_groupe, reference_groupe, type_personne_groupe, niveau_detention, part_financiere, "
+        "code_filiale, reference_filiale, type_personne_filiale"
+    )
+    assert base.open_rows("ellisphere__groupe", columns) == expected
+    assert base.query("select distinct _known_from from raw.ellisphere__groupe") == [(RECEIVED,)]
+
+
+def test_procedures_sold_by_altares(base: Base, formats: Path) -> None:
+    load(base, formats / "altares/altaresTestData.csv")
+    expected = [
+        (day(t["date_effet"]), day(t["date_parution"]), t["code_journal"], t["code_evenement"])
+        for t in golden(formats / "altares/expectedAltaresOutput.json")
+    ]
+    columns = "date_effet, date_parution, code_journal, code_evenement"
+    assert base.open_rows("altares__procedure", columns) == expected

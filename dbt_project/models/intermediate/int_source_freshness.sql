@@ -19,6 +19,9 @@
     'inpi__ratio': 'date_cloture_exercice',
     'altares__paydex': 'date_valeur',
     'banque_de_france__ratio': 'arrete_bilan',
+    'altares__procedure': 'date_parution',
+    'diane__bilan': 'date_cloture',
+    'ellisphere__groupe': 'known_from',
 } -%}
 
 with
@@ -87,6 +90,7 @@ last_sign_of_life as (
         source_declaree.producteur,
         source_declaree.libelle,
         source_declaree.max_age_jours,
+        source_declaree.facultative,
         months.month_index,
         months.month,
         months.month_end,
@@ -96,7 +100,7 @@ last_sign_of_life as (
     cross join months
     left join sign_of_life
         on source_declaree.code = sign_of_life.source and months.month_index = sign_of_life.month_index
-    group by 1, 2, 3, 4, 5, 6, 7
+    group by 1, 2, 3, 4, 5, 6, 7, 8
     window so_far as (partition by source_declaree.code order by months.month_index)
 
 ),
@@ -138,6 +142,8 @@ freshness as (
             sign.source = last_delivery.source
             and sign.month_index = last_delivery.month_index
             and last_delivery.recency = 1
+    -- A source that the others make do without is not missed before its first delivery.
+    where not sign.facultative or sign.derniere_livraison is not null
 
 )
 

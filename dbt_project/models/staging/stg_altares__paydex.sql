@@ -18,6 +18,8 @@ renamed as (
         ----------  quantities
         nb_jours,
         nb_fournisseurs,
+        note_fpi_30,
+        note_fpi_90,
 
         ----------  knowledge
         _known_from as known_from,

@@ -24,6 +24,8 @@ renamed as (
         code_pays_etranger,
         activite_principale,
         nomenclature_activite,
+        activite_principale_naf25,
+        statut_diffusion,
 
         ----------  dates
         date_creation,

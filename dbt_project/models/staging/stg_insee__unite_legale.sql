@@ -22,6 +22,7 @@ renamed as (
         nomenclature_activite,
         activite_principale_naf25,
         etat_administratif,
+        statut_diffusion,
 
         ----------  dates
         date_creation,
