@@ -6,16 +6,21 @@ folder, its road is the one of every other.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from expectations.contract import load_contracts
 from ingestion.connectors import collect
+from ingestion.connectors.faults import ConnectorError
 from ingestion.connectors.offers import Look
 from ingestion.connectors.settings import Connector, load_connectors
+from ingestion.database import connect
 from orchestration.instance import Instance
 from orchestration.months import TIMEZONE
 from orchestration.schema import INGESTION_ROLE
+
+#: A base that nobody reached for this long, beyond two looks, is an alarm: a night of maintenance is none.
+SILENCE = timedelta(days=1)
 
 
 def connectors(instance: Instance) -> dict[str, Connector]:
@@ -36,6 +41,22 @@ def look(instance: Instance, name: str, settings: Connector, moment: datetime) -
 def fetch(instance: Instance, name: str, settings: Connector, moment: datetime) -> collect.Report:
     """Take into the landing folder what is complete (PeerFault when the base cannot be reached)."""
     return collect.fetch(name, settings, _place(instance), day=_day(moment), now=moment)
+
+
+def alarms(instance: Instance, moment: datetime) -> list[str]:
+    """What a watchdog should tell: settings that cannot be used, a base that has not been reached for long."""
+    try:
+        expected = connectors(instance)
+    except ConnectorError as error:
+        return [f"connectors: {error}"]
+    with connect(instance.database_url) as connection:
+        looks = connection.execute("select connector, looked_at from ingest.connector_state").fetchall()
+    reached: dict[str, datetime] = dict(looks)
+    return [
+        f"connector {name}: base last reached {reached.get(name) or 'never'}"
+        for name, settings in expected.items()
+        if name not in reached or moment - reached[name] > SILENCE + 2 * timedelta(minutes=settings.every_minutes)
+    ]
 
 
 def _place(instance: Instance) -> collect.Place:

@@ -32,21 +32,20 @@ def register(app: typer.Typer) -> None:
 
 
 def connector_list(context: typer.Context, as_json: AsJson = False) -> None:
-    """The connectors: where they read, how often, what they took last."""
+    """The connectors: what they read, how often, when they last reached it and took something."""
     instance = instance_of(context)
     chosen = _chosen(instance, None)
     with runs.opened(instance) as url, connect(url) as connection:
-        last = {
-            name: (count, fetched_at)
-            for name, count, fetched_at in connection.execute(
-                "select connector, count(*), max(fetched_at) from ingest.fetched where status = 'landed' group by connector"
-            )
-        }
+        query = """
+            select connector, looked_at, count(landed_as), max(fetched_at) filter (where status = 'landed')
+            from ingest.connector_state left join ingest.fetched using (connector) group by connector, looked_at
+        """
+        known = {name: state for name, *state in connection.execute(query)}
     rows = []
     for name, settings in chosen.items():
-        taken, fetched_at = last.get(name, (0, None))
+        looked_at, taken, fetched_at = known.get(name, (None, 0, None))
         row = {"connector": name, "kind": settings.kind, "every_minutes": settings.every_minutes}
-        rows.append(row | {"taken": taken, "last_fetched_at": fetched_at})
+        rows.append(row | {"last_reached_at": looked_at, "taken": taken, "last_fetched_at": fetched_at})
     print_rows(rows, as_json)
 
 

@@ -19,7 +19,7 @@ import typer
 
 from expectations.contract import load_contracts
 from ingestion.database import connect
-from orchestration import dbt, landing, runs
+from orchestration import collection, dbt, landing, runs
 from orchestration.cli.console import AsJson, Refused, console, instance_of, print_json
 from orchestration.cli.deliveries import print_rows, today
 from orchestration.instance import PROJECT, Instance
@@ -142,6 +142,7 @@ def _state(instance: Instance, url: str, day: date) -> dict[str, Any]:
         f"source {item['source']}: last delivery {item['last_delivery'] or 'never'}" for item in sources if item["late"]
     ]
     alarms += [f"landing: {path.name} lies outside a folder named YYYY-MM-DD" for path in landing.undated(instance)]
+    alarms += collection.alarms(instance, collection.now())
     if free < MIN_FREE_BYTES:
         alarms.append(f"disk: {free / 1024**3:.1f} GiB free under {instance.home}")
     return {

@@ -164,3 +164,13 @@ def test_the_command_lists_checks_and_fetches(working: Instance, monkeypatch: py
     with contextlib.redirect_stdout(output):
         app(["--home", str(working.home), "connector", "list", "--json"], standalone_mode=False)
     assert [(row["connector"], row["taken"]) for row in json.loads(output.getvalue())] == [("absent", 0), ("depot", 1)]
+
+
+def test_a_base_that_nobody_reaches_is_an_alarm(working: Instance) -> None:
+    """A failed tick is seen by who looks at the UI; the watchdog must know by itself."""
+    collection.look(working, "depot", collection.connectors(working)["depot"], NOW)
+    assert collection.alarms(working, NOW + timedelta(hours=24)) == ["connector absent: base last reached never"]
+    assert len(collection.alarms(working, NOW + timedelta(hours=25))) == 2
+    (working.home / "connectors.yml").write_text("connectors: 3\n")
+    (alarm,) = collection.alarms(working, NOW)
+    assert "ligne 1" in alarm
