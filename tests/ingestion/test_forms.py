@@ -101,7 +101,7 @@ def test_a_compressed_file_of_any_form_is_the_same_content(base: Base, name: str
     assert base.deliver(path).loaded == 2
     for compress in (gzip.compress, lzma.compress, zipped):
         assert base.deliver(compress(content), "paydex.csv").status == "identical"
-        replayed = base.deliver(compress(content), "paydex.csv", replay=True)
+        replayed = base.deliver(compress(content), "paydex.csv", again=True)
         assert (replayed.unchanged, replayed.rejected) == (2, 2)
 
 
