@@ -17,6 +17,8 @@ _DATES: dict[DateFormat, str] = {
     "iso": "[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T]00:00:00(?:[.]0+)?Z?)?",
     "jj/mm/aaaa": "[0-9]{2}/[0-9]{2}/[0-9]{4}(?: 00:00:00)?",
     "jj/mm/aa": "[0-9]{2}/[0-9]{2}/[0-9]{2}",
+    "mm/aaaa": "[0-9]{2}/[0-9]{4}",
+    "excel": "[0-9]{1,6}(?:[.]0*)?",
     "urssaf": "[0-9]{6,7}",
     "jjmmmaaaa": "[0-9]{1,2}[ -]?[^0-9 -]+[.]?[ -]?[0-9]{4}",
 }
@@ -99,6 +101,8 @@ def _told(column: Column) -> str:
 def _pattern(column: Column) -> str | None:
     if column.type == "date":
         return "|".join(_DATES[name] for name in column.formats)
+    if column.extract:
+        return _plain(column.extract)
     return _PATTERNS.get(column.type)
 
 

@@ -105,7 +105,7 @@ def _slug(text: str) -> str:
 
 def _candidates(slug: str) -> list[dict[str, Any]]:
     """Types to try, most telling first: a period and the URSSAF's dates are told from numbers by their header only."""
-    formats = [name for name in get_args(DateFormat) if name != "urssaf"]
+    formats = [name for name in get_args(DateFormat) if name not in ("urssaf", "excel")]
     dated = bool(re.search(r"(^|_)(dt|date)(_|$)", slug))
     return [
         {"type": "siret"},

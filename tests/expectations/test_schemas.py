@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from expectations.contract import load_contracts
+from expectations.contract import DateFormat, load_contracts
 from expectations.schemas import json_schema, table_schema
 
 CONTRACTS = load_contracts()
@@ -78,6 +78,14 @@ def test_the_table_schema_has_the_published_structure(source: str) -> None:
             re.compile(pattern)
     personal = {c.headers[0] for c in contract.columns if c.personal_data and c.headers}
     assert {field["name"] for field in descriptor["fields"] if field.get("donnee_personnelle")} == personal
+
+
+def test_every_form_of_date_has_a_pattern() -> None:
+    column = CONTRACTS["urssaf__debit"].column("date_traitement").model_copy(update={"formats": get_args(DateFormat)})
+    contract = CONTRACTS["urssaf__debit"].model_copy(update={"columns": (column,)})
+    validator = Draft202012Validator(json_schema(contract))
+    for text in ("2026-01-31", "31/01/2026", "31/01/26", "01/2026", "1260131", "31JAN2026", "31 déc. 2012", "46053"):
+        assert validator.is_valid({"Dt_trt_ecn": text}), text
 
 
 def test_the_debit_file_says_what_a_producer_must_know() -> None:

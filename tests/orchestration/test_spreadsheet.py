@@ -1,0 +1,55 @@
+"""Files for a spreadsheet: what a delivered file holds is never executed when a person opens them."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+import typer
+
+from orchestration.cli.spreadsheet import write_table
+
+DANGEROUS = [
+    "=HYPERLINK(\"http://example.invalid\";\"x\")", "+33", "-2+3", "@SUM(1)", " =1+1", "\t=1", "\r=1", "\x01=1", "＝1+1", "＠x",
+]  # fmt: skip
+HARMLESS = ["DUPONT", "a=b", "12,5", "", "é@x", "n° 3"]
+
+
+def test_no_text_of_a_csv_file_begins_like_a_formula(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    write_table([{"nom": text, "n": -1} for text in DANGEROUS + HARMLESS], file)
+    with file.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["nom"] for row in rows] == ["'" + text for text in DANGEROUS] + HARMLESS
+    assert {row["n"] for row in rows} == {"-1"}
+
+
+def test_a_workbook_has_neither_formula_nor_link_nor_cell_too_long(tmp_path: Path) -> None:
+    """Seen before: texts that look like addresses became links that send a reader elsewhere."""
+    file = tmp_path / "x.xlsx"
+    texts = [
+        *DANGEROUS,
+        "https://example.invalid/x",
+        "mailto:x@example.invalid",
+        "internal:Feuil1",
+        "{=1+1}",
+        "x" * 40_000,
+    ]
+    write_table(pl.DataFrame({"nom": texts}), file)
+    with zipfile.ZipFile(file) as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist() if name.endswith((".xml", ".rels"))}
+    sheet = parts["xl/worksheets/sheet1.xml"]
+    assert "<f>" not in sheet
+    assert "<hyperlink" not in sheet
+    assert 'TargetMode="External"' not in "".join(parts.values())
+    read = pl.read_excel(file)["nom"].to_list()
+    assert len(read) == len(texts)
+    assert max(map(len, read)) == 32_767
+
+
+def test_another_suffix_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(typer.BadParameter):
+        write_table([{"a": 1}], tmp_path / "x.ods")
