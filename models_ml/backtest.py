@@ -107,10 +107,13 @@ def free_features(names: Sequence[str]) -> list[Feature]:
     ]  # fmt: skip
 
 
-def _scores(
+def score_split(
     tidy: Tidy, family: str, features: Sequence[Feature], params: HazardParams, split: Split, seed: int
 ) -> pl.DataFrame:
-    """Probabilities of the rows judged, by a model of the family fitted with what the split allows."""
+    """entity, period, p<months>… of the rows judged, by a model of the family fitted with what the split allows.
+
+    Raises PanelRefused when too few events were learned.
+    """
     month = months("period")
     table = build_person_periods(
         tidy.frame.filter(month <= split.learned),
@@ -181,7 +184,7 @@ def _averaged(
     tidy: Tidy, family: str, features: Sequence[Feature], params: HazardParams, split: Split, seeds: Sequence[int]
 ) -> pl.DataFrame:
     """Mean of the probabilities of one model per seed: an average of ordered probabilities is ordered."""
-    frames = [_scores(tidy, family, features, params, split, seed) for seed in seeds]
+    frames = [score_split(tidy, family, features, params, split, seed) for seed in seeds]
     columns = [f"p{length}" for length in params.horizons]
     return frames[0].with_columns(
         (sum(frame.get_column(name) for frame in frames) / len(frames)).alias(name)  # type: ignore[union-attr]
