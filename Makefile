@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 VIGIE_HOME ?= .vigie
 export VIGIE_HOME
 
-.PHONY: install demo up psql test test-long bench bench-ingest bench-marts lint clean
+.PHONY: install demo up psql test test-long bench bench-ingest bench-marts bench-model lint clean
 
 install: $(VENV)/.installed
 
@@ -42,6 +42,10 @@ bench-ingest: install
 
 bench-marts: install
 	$(BIN)/python -m benchmarks.marts
+
+bench-model: install
+	-$(BIN)/uv pip install --quiet --python $(BIN)/python --only-binary :all: --no-build-isolation --editable '.[bench]'
+	$(BIN)/python -m benchmarks.model
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/sqlfluff lint dbt_project/models

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
+import numpy as np
 import sklearn
 import skops.io
 
@@ -25,21 +26,23 @@ from models_ml.features import Feature, feature_hash, load_features
 from models_ml.hazard import HazardModel, HazardParams
 from models_ml.train import TrainedModel, TrainParams
 
+_OURS = tuple(f"models_ml.families.{name}" for name in ("Forest", "Heads", "Mean", "Scorecard", "Spread"))
 _HGB = "sklearn.ensemble._hist_gradient_boosting"
 # What our own models are made of, listed from a dump. Anything else in a file is refused before anything is built.
 ALLOWED_TYPES = frozenset(
     {
         "builtins.dict", "builtins.list", "builtins.set", "builtins.str", "builtins.tuple",
-        "numpy.ndarray", "numpy.uint64", "numpy.random._generator.Generator",
+        "numpy.int64", "numpy.ndarray", "numpy.uint64", "numpy.random._generator.Generator",
         "sklearn._loss._loss.CyHalfBinomialLoss", "sklearn._loss.link.Interval", "sklearn._loss.link.LogitLink",
         "sklearn._loss.loss.HalfBinomialLoss", "sklearn.preprocessing._label.LabelEncoder",
         f"{_HGB}.binning._BinMapper", f"{_HGB}.gradient_boosting.HistGradientBoostingClassifier",
         f"{_HGB}.predictor.TreePredictor",
-        "models_ml.families.Mean", "models_ml.families.Scorecard",
+        "sklearn.ensemble._forest.ExtraTreesClassifier", "sklearn.tree._classes.ExtraTreeClassifier",
+        "sklearn.tree._tree.Tree", *_OURS,
     }
 )  # fmt: skip
 # Those of the list that skops itself does not trust by default.
-_TRUSTED = [f"{_HGB}.predictor.TreePredictor", "models_ml.families.Mean", "models_ml.families.Scorecard"]
+_TRUSTED = [f"{_HGB}.predictor.TreePredictor", "sklearn.tree._tree.Tree", *_OURS]
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -85,8 +88,23 @@ def _canonical(dump: bytes) -> bytes:
     out = io.BytesIO()
     with ZipFile(out, "w", compression=ZIP_STORED) as target:
         for old, new in files.items():
-            target.writestr(ZipInfo(new, _EPOCH), source.read(old))
+            target.writestr(ZipInfo(new, _EPOCH), _blank_padding(source.read(old)))
         target.writestr(ZipInfo("schema.json", _EPOCH), json.dumps(schema, separators=(",", ":")))
+    return out.getvalue()
+
+
+def _blank_padding(member: bytes) -> bytes:
+    """Between the fields of a node of a forest, numpy writes bytes of whatever was in memory."""
+    if not member.startswith(b"\x93NUMPY"):
+        return member
+    array = np.load(io.BytesIO(member), allow_pickle=False)
+    if array.dtype.names is None:
+        return member
+    out = io.BytesIO()
+    blank = np.frombuffer(bytearray(array.nbytes), dtype=array.dtype).reshape(array.shape)
+    for name in array.dtype.names:
+        blank[name] = array[name]
+    np.save(out, blank)
     return out.getvalue()
 
 
@@ -164,7 +182,7 @@ def load(path: Path, sha256: str, *, features: Sequence[Feature] | None = None) 
 
 def _rebuild(estimator: Any, record: dict[str, Any]) -> TrainedModel:
     hazard = record["params"].pop("hazard")
-    hazard["horizons"] = tuple(hazard["horizons"])
+    hazard |= {name: tuple(hazard[name]) for name in ("horizons", "members") if name in hazard}
     # A model written before the families is additive, one written before the correction of level has none.
     hazard.pop("additive", None)
     calibration = CalibrationParams(**record["params"].pop("calibration", {"level_months": 0}))

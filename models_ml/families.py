@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from models_ml.calibrate import logistic_slope, shift_to
 from models_ml.features import Feature
 from models_ml.hazard import Estimator, HazardParams, Matrix, Vector
 
@@ -24,6 +25,7 @@ from models_ml.hazard import Estimator, HazardParams, Matrix, Vector
 _BINS = 63
 # Finer in the tails, where failures are.
 _CUTS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
+_FOREST_LEAF = 10
 # Expected events by which the weight of a bin is drawn towards none: a bin with few companies says little.
 _PRIOR_EVENTS = 5.0
 
@@ -110,6 +112,34 @@ def _fit_scorecard(
     return Scorecard(edges, [c * w for c, w in zip(coefficients, weights, strict=True)], float(model.intercept_[0]))
 
 
+class Forest:
+    """Randomised trees: their mean share of events, as log-odds. Added on one thread: sums of several depend on their order."""
+
+    def __init__(self, trees: ExtraTreesClassifier) -> None:
+        self.trees = trees
+
+    def decision_function(self, X: Matrix) -> Vector:
+        """Log-odds of rows (variables…, interval)."""
+        p = np.clip(self.trees.predict_proba(X)[:, 1], 1e-6, 1 - 1e-6)
+        return np.log(p / (1 - p))
+
+
+class Heads:
+    """Mean of an estimator of all intervals and of one of its own for each: the first is not asked to look like the last."""
+
+    def __init__(self, common: Estimator, own: list[Estimator]) -> None:
+        self.common, self.own = common, own
+
+    def decision_function(self, X: Matrix) -> Vector:
+        """Log-odds of rows (variables…, interval)."""
+        out = self.common.decision_function(X)
+        for interval, head in enumerate(self.own, start=1):
+            rows = X[:, -1] == interval
+            if rows.any():
+                out[rows] = (out[rows] + head.decision_function(X[rows])) / 2
+        return out
+
+
 class Mean:
     """Mean of the log-odds of several estimators."""
 
@@ -124,21 +154,59 @@ class Mean:
         return out / len(self.members)
 
 
+class Spread:
+    """An estimator whose log-odds are set right by one line per interval: means of several are too timid."""
+
+    def __init__(self, estimator: Estimator, lines: Matrix) -> None:
+        """`lines`: (intervals, 2), intercept and slope."""
+        self.estimator, self.lines = estimator, lines
+
+    def decision_function(self, X: Matrix) -> Vector:
+        """Log-odds of rows (variables…, interval)."""
+        line = self.lines[X[:, -1].astype(np.intp) - 1]
+        return line[:, 0] + line[:, 1] * self.estimator.decision_function(X)
+
+
 Fit = Callable[[Matrix, Vector, Sequence[Feature], HazardParams, int], Estimator]
 
 
+def _fit_boosted(
+    X: Matrix, events: Vector, features: Sequence[Feature], params: HazardParams, seed: int, *, additive: bool
+) -> Estimator:
+    common = _boosted(features, params, seed, additive=additive).fit(X, events)
+    if not params.own_heads:
+        return common
+    heads = []
+    for interval in range(1, params.intervals + 1):
+        rows = X[:, -1] == interval
+        heads.append(_boosted(features, params, seed, additive=additive).fit(X[rows], events[rows]))
+    return Heads(common, heads)
+
+
 def _fit_additive(X: Matrix, events: Vector, features: Sequence[Feature], params: HazardParams, seed: int) -> Estimator:
-    return _boosted(features, params, seed, additive=True).fit(X, events)
+    return _fit_boosted(X, events, features, params, seed, additive=True)
 
 
 def _fit_interactions(
     X: Matrix, events: Vector, features: Sequence[Feature], params: HazardParams, seed: int
 ) -> Estimator:
-    return _boosted(features, params, seed, additive=False).fit(X, events)
+    return _fit_boosted(X, events, features, params, seed, additive=False)
+
+
+def _fit_forest(X: Matrix, events: Vector, features: Sequence[Feature], params: HazardParams, seed: int) -> Estimator:
+    trees = ExtraTreesClassifier(
+        n_estimators=params.trees,
+        min_samples_leaf=_FOREST_LEAF,
+        max_features="sqrt",
+        monotonic_cst=[*(feature.monotone for feature in features), 0],
+        n_jobs=-1,
+        random_state=seed,
+    ).fit(X, events)
+    return Forest(trees.set_params(n_jobs=None))
 
 
 def _fit_ensemble(X: Matrix, events: Vector, features: Sequence[Feature], params: HazardParams, seed: int) -> Estimator:
-    return Mean([FAMILIES[name].fit(X, events, features, params, seed) for name in _MEMBERS])
+    return Mean([FAMILIES[name].fit(X, events, features, params, seed) for name in params.members])
 
 
 @dataclass(frozen=True)
@@ -155,26 +223,66 @@ FAMILIES = {
     "additive": Family(_fit_additive, additive=True, label="boosting additif"),
     "interactions": Family(_fit_interactions, additive=False, label="boosting avec interactions"),
     "scorecard": Family(_fit_scorecard, additive=True, label="grille de score logistique"),
-    "ensemble": Family(_fit_ensemble, additive=False, label="ensemble des trois familles"),
+    "forest": Family(_fit_forest, additive=False, label="forêt d'arbres extrêmes"),
+    "ensemble": Family(_fit_ensemble, additive=False, label="ensemble"),
 }
-_MEMBERS = ("additive", "interactions", "scorecard")
 
 
 def fit(
     family: str,
     values: Matrix,
     events: NDArray[np.integer],
+    entities: NDArray[np.integer],
     features: Sequence[Feature],
     params: HazardParams,
     seed: int,
 ) -> Estimator:
-    """Fit a family on (features…, interval) and 0/1 events. Raises ValueError on an unknown family."""
+    """Fit a family on (features…, interval) and 0/1 events; `entities`: code of the company of each row.
+
+    Raises ValueError on an unknown family or an interval without an event and a survivor where it has to be fitted alone.
+    """
     if family not in FAMILIES:
         raise ValueError(f"famille inconnue : {family} (familles : {', '.join(FAMILIES)})")
     # A source that was never delivered leaves columns without any value, which cannot be cut into bins. A constant instead: no
     # family can use it, so the variable has no effect, whatever its value later.
-    values = values.copy()
-    values[:, np.isnan(values).all(axis=0)] = 0.0
+    empty = np.isnan(values).all(axis=0)
+    if empty.any():
+        values = values.copy()
+        values[:, empty] = 0.0
     target = events.astype(np.float64)
-    bags = [FAMILIES[family].fit(values, target, features, params, seed + bag) for bag in range(params.bags)]
-    return bags[0] if len(bags) == 1 else Mean(bags)
+    learn = FAMILIES[family].fit
+    bags = [learn(values, target, features, params, seed + bag) for bag in range(params.bags)]
+    fitted = bags[0] if len(bags) == 1 else Mean(bags)
+    if not params.spread_folds:
+        return fitted
+    return Spread(fitted, _cross_fitted(family, values, target, entities, features, params, seed))
+
+
+def _cross_fitted(
+    family: str,
+    X: Matrix,
+    events: Vector,
+    entities: NDArray[np.integer],
+    features: Sequence[Feature],
+    params: HazardParams,
+    seed: int,
+) -> Matrix:
+    """Intercept and slope of each interval, of companies scored by models that saw none of their rows.
+
+    On the rows learned the slope would be that of the trees' memory. Rows later than the training are not used: a level or a
+    spread read on a few quiet years would be served to others.
+    """
+    codes = np.unique(entities, return_inverse=True)[1].ravel()
+    fold = np.random.default_rng(seed).permutation(codes.max() + 1)[codes] % params.spread_folds
+    logits = np.empty(len(X))
+    for held in range(params.spread_folds):
+        out = fold == held
+        model = FAMILIES[family].fit(X[~out], events[~out], features, params, seed)
+        logits[out] = model.decision_function(X[out])
+    lines = np.tile([0.0, 1.0], (params.intervals, 1))
+    for interval in range(1, params.intervals + 1):
+        rows = X[:, -1] == interval
+        slope = logistic_slope(logits[rows], events[rows])[0]
+        if np.isfinite(slope) and slope > 0:  # an interval without an event keeps its line
+            lines[interval - 1] = shift_to(slope * logits[rows], float(events[rows].sum())), slope
+    return lines

@@ -50,8 +50,10 @@ class HazardParams:
     """Fixed before looking at any test slice.
 
     Of the boosted families: `interval_effects`, each f_k may change with the interval; `column_share`, variables drawn for each
-    split. Of the scorecard: `ridge`, inverse of the penalty. Of all: `bags`, seeds whose log-odds are averaged; `survivor_share`,
-    part of the rows without event that is drawn to learn, whose effect on the odds is then taken back exactly.
+    split; `own_heads`, trees of each interval averaged with those of all. Of the scorecard: `ridge`, inverse of the penalty. Of the
+    forest: `trees`. Of the ensemble: `members`. Of all: `bags`, seeds whose log-odds are averaged; `spread_folds`, groups of
+    companies by which one line per interval is cross-fitted on the log-odds (0: none); `survivor_share`, part of the rows without
+    event that is drawn to learn, whose effect on the odds is then taken back exactly.
     """
 
     interval_months: int = 6
@@ -65,8 +67,12 @@ class HazardParams:
     l2: float = 5.0
     interval_effects: bool = True
     column_share: float = 1.0
+    own_heads: bool = False
     ridge: float = 1.0
+    trees: int = 100
+    members: tuple[str, ...] = ("additive", "interactions", "scorecard")
     bags: int = 1
+    spread_folds: int = 0
     survivor_share: float = 1.0
 
     def __post_init__(self) -> None:

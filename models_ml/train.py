@@ -131,7 +131,8 @@ def fit_hazard(
         table = table.filter(pl.Series(drawn) | (pl.col("event") == 1))
     names = [feature.name for feature in features]
     values = np.column_stack([feature_matrix(table, names), table.get_column("interval").cast(pl.Float64).to_numpy()])
-    estimator = fit(family, values, table.get_column("event").to_numpy(), features, params, seed)
+    entities = table.get_column("entity").rank("dense").cast(pl.Int64).to_numpy()
+    estimator = fit(family, values, table.get_column("event").to_numpy(), entities, features, params, seed)
     return HazardModel(estimator, names, params, additive=FAMILIES[family].additive, shift=float(np.log(share)))
 
 

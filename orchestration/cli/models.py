@@ -1,4 +1,4 @@
-"""The risk model: `model list`, `model card`."""
+"""The risk model: `model list`, `model card`; `model evaluate` is in `panels`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from ingestion.database import connect
 from orchestration import runs
+from orchestration.cli import panels
 from orchestration.cli.console import AsJson, Refused, console, instance_of
 from orchestration.cli.deliveries import print_rows
 
@@ -17,6 +18,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(name="model", help="The risk models of the instance.", no_args_is_help=True)
     group.command("list")(model_list)
     group.command("card")(model_card)
+    group.command("evaluate")(panels.model_evaluate)
     app.add_typer(group)
 
 

@@ -137,7 +137,8 @@ def test_contributions_of_a_few_hundred_companies_take_seconds() -> None:
     values[rng.random(values.shape) < 0.2] = np.nan
     interval = rng.integers(1, 5, size=(1500, 1))
     outcome = rng.random(1500) < 1 / (1 + np.exp(3 - np.nan_to_num(values[:, 6])))
-    estimator = fit("additive", np.hstack([values, interval]), outcome.astype(np.int8), features, HazardParams(), 0)
+    rows = np.hstack([values, interval])
+    estimator = fit("additive", rows, outcome.astype(np.int8), np.arange(1500), features, HazardParams(), 0)
     model = HazardModel(estimator, [f.name for f in features], HazardParams())
     frame = pl.DataFrame({f.name: values[:300, k] for k, f in enumerate(features)}).with_columns(
         entity=pl.Series([f"E{i}" for i in range(300)]), period=pl.lit(date(2020, 1, 1))

@@ -117,7 +117,8 @@ def test_a_large_panel_is_thinned_by_months_and_keeps_all_calendar_months(panel:
 
 SCRIPT = """
 import sys
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 import polars as pl
 sys.path.insert(0, {tests!r})
@@ -126,8 +127,13 @@ from models_ml import artefact
 from models_ml.train import train
 features = (_feature("dette", 1), _feature("marge", -1))
 panel = make_panel(300, 72, monthly_hazard=0.008).sample(fraction=1, shuffle=True, seed={shuffle})
-trained = train(panel, as_of=date(2021, 12, 31), features=features, seed=1, params=QUICK)
-print(artefact.save(trained, Path({folder!r})).sha256, trained.model_id)
+hazard = replace(QUICK.hazard, iterations=5, trees=5, members=("interactions", "scorecard", "forest"), spread_folds=2)
+for family, params in (("additive", QUICK), ("ensemble", replace(QUICK, hazard=hazard))):
+    whole = family == "additive"
+    trained = train(
+        panel, as_of=date(2021, 12, 31), features=features, seed=1, family=family, params=params, validation=whole
+    )
+    print(artefact.save(trained, Path({folder!r})).sha256, trained.model_id)
 """
 
 
@@ -139,6 +145,7 @@ def test_same_inputs_give_the_same_bytes_with_other_threads_order_zone_and_hash_
         env = {
             **os.environ,
             "OMP_NUM_THREADS": threads,
+            "OMP_WAIT_POLICY": "PASSIVE",  # waiting threads of a busy machine must not burn its processors
             "POLARS_MAX_THREADS": threads,
             "TZ": zone,
             "PYTHONHASHSEED": threads,

@@ -1,0 +1,306 @@
+"""Any tidy panel (one row per entity and period, the period of the event or nothing, variables) brought to the form of `panel`.
+
+Nothing here knows where a panel comes from. What cannot be right is refused with its reason; what can be set right is set right and
+said (`Tidy.notes`): nothing is dropped or filled in silence. Messages are French, they reach the person who brought the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import polars.selectors as cs
+
+from models_ml.panel import KEY, months
+
+UNITS = {1: "mois", 3: "trimestre", 6: "semestre", 12: "an"}
+# Names that the person-period table gives a meaning to: a column of the file that bears one is renamed with a `_`.
+_RESERVED = (*KEY, "event_period", "exit_period", "event_known", "exit_known", "interval", "event")
+
+
+class PanelRefused(Exception):
+    """The panel cannot be evaluated as it is. `str()` is the reason in French."""
+
+
+@dataclass(frozen=True)
+class Tidy:
+    """`frame`: entity, period (first of month), event_period, exit_period (null), features as floats. `step`: months of a period.
+
+    `until`: month index to which events are known. `notes`: what was changed or left out, in French. `warnings`: what looks wrong.
+    """
+
+    frame: pl.DataFrame
+    step: int
+    until: int
+    names: tuple[str, ...]
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def unit(self) -> str:
+        """Name of a period: « an », « mois »…"""
+        return UNITS.get(self.step, f"{self.step} mois")
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """A parquet or CSV file (comma, semicolon or tab). Raises PanelRefused when it is neither."""
+    try:
+        if path.suffix.lower() in (".parquet", ".pq"):
+            return pl.read_parquet(path)
+        first = path.open(encoding="utf-8-sig").readline()
+        separator = max(",;\t", key=first.count)
+        return pl.read_csv(path, separator=separator, infer_schema_length=None, decimal_comma=separator == ";")
+    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        raise PanelRefused(f"{path.name} ne se lit ni comme un parquet ni comme un CSV en UTF-8 : {error}") from error
+
+
+def period_months(column: pl.Series) -> pl.Series:
+    """Month index (see `panel.month_index`) of a column of periods, null where it is empty.
+
+    Dates, years (`2011` is December 2011), `YYYY-MM`, YYYYMM, quarters (`2011-Q3`, `2011T3`), days. Raises PanelRefused with an example
+    of what is not a period.
+    """
+    name = column.name
+    if column.dtype.is_temporal() and column.dtype not in (pl.Time, pl.Duration):
+        return column.to_frame().select(months(name)).to_series()
+    text = column
+    if column.dtype.is_float():
+        text = column.fill_nan(None)
+        if (text.drop_nulls() % 1 != 0).any():
+            raise PanelRefused(f"la colonne {name} contient des nombres non entiers : une période était attendue")
+        text = text.cast(pl.Int64)
+    text = text.cast(pl.String).str.strip_chars()
+    text = text.set(text.is_in(["", "NA", "NaN", "nan", "null", "None", "NaT"]).fill_null(value=False), None)
+    parsed = pl.DataFrame({"t": text}).select(_parsed(pl.col("t"))).to_series()
+    if (bad := text.filter(parsed.is_null() & text.is_not_null())).len():
+        raise PanelRefused(
+            f"la colonne {name} contient « {bad[0]} », qui n'est pas une période (acceptées : 2011, 2011-03, 201103, 2011-T1, "
+            f"2011-03-31, 31/03/2011) ; {bad.len()} valeurs sont dans ce cas"
+        )
+    return parsed.alias(name)
+
+
+def _parsed(text: pl.Expr) -> pl.Expr:
+    """Month index of a written period, null when it is none of the accepted forms."""
+
+    def part(pattern: str, group: int) -> pl.Expr:
+        return text.str.extract(pattern, group).cast(pl.Int32, strict=False)
+
+    year_first = r"^(\d{4})(?:[-/](\d{1,2})(?:[-/]\d{1,2}(?:[ T].*)?)?)?$"
+    compact = r"^((?:1[89]|2\d)\d{2})(0[1-9]|1[0-2])(?:[0-3]\d)?$"
+    quarter = r"^(\d{4})-?[QTqt]([1-4])$"
+    day_first = r"^\d{1,2}/(\d{1,2})/(\d{4})$"
+    year = pl.coalesce(part(year_first, 1), part(compact, 1), part(quarter, 1), part(day_first, 2))
+    month = pl.coalesce(
+        part(year_first, 2), part(compact, 2), part(quarter, 2) * 3, part(day_first, 1), pl.lit(12, dtype=pl.Int32)
+    )
+    return pl.when(month.is_between(1, 12) & year.is_between(1800, 2300)).then(year * 12 + month - 1)
+
+
+def _require_event_periods(column: pl.Series) -> None:
+    """A 0/1 flag says that a company fails, not when: taken for a period, it would put all failures in the year 1."""
+    values = set(column.drop_nulls().cast(pl.String).str.strip_chars().unique().to_list())
+    if column.dtype == pl.Boolean or values <= {"0", "1", "0.0", "1.0", "true", "false", "True", "False"}:
+        if not values:
+            raise PanelRefused(f"la colonne {column.name} est vide : aucun événement, il n'y a rien à apprendre")
+        raise PanelRefused(
+            f"la colonne {column.name} ne contient que {', '.join(sorted(values))} : un indicateur ne dit pas quand. Donnez la période de "
+            "l'événement (année, mois ou date), vide pour une entité qui n'en a pas, la même sur toutes les lignes de l'entité"
+        )
+
+
+def tidy(
+    table: pl.DataFrame,
+    *,
+    entity: str,
+    period: str,
+    event: str,
+    features: Sequence[str] | None = None,
+    until: str | None = None,
+    lags: int = 0,
+) -> Tidy:
+    """The panel of a table. `features`: the columns to use, all usable ones otherwise. `until`: last period in which events are
+    known (otherwise the later of the last row and the last event). `lags`: adds the values of that many periods before, by exact
+    period, and the last change. Raises PanelRefused.
+    """
+    for column in (entity, period, event, *(features or ())):
+        if column not in table.columns:
+            raise PanelRefused(f"colonne absente : {column} (colonnes : {', '.join(table.columns)})")
+    if not table.height:
+        raise PanelRefused("le panel n'a aucune ligne")
+    _require_event_periods(table.get_column(event))
+    notes: list[str] = []
+    clash = {c: f"{c}_" for c in table.columns if c in _RESERVED and c not in (entity, period, event)}
+    table = table.rename(clash)
+    wanted = [clash.get(c, c) for c in features] if features else None
+    rows = table.with_columns(
+        _entity=pl.col(entity).cast(pl.String),
+        _period=period_months(table.get_column(period)),
+        _event=period_months(table.get_column(event)),
+    )
+    rows = _unique_rows(_events_of_entities(rows, notes), notes)
+    last_period, last_event = rows.select(pl.col("_period").max(), pl.col("_event").max()).row(0)
+    known = max(last_period, last_event) if until is None else period_months(pl.Series("until", [until]))[0]
+    kept = rows.filter(pl.col("_event").is_null() | (pl.col("_event") > pl.col("_period")))
+    if dropped := rows.height - kept.height:
+        notes.append(
+            f"{dropped} lignes de la période de l'événement ou postérieures sont écartées : elles le connaissent déjà"
+        )
+    if not kept.height or not kept.get_column("_event").n_unique() - kept.get_column("_event").has_nulls():
+        raise PanelRefused("aucune ligne ne précède un événement : il n'y a rien à apprendre")
+    warnings: list[str] = []
+    names = _usable(kept, (entity, period, event), wanted, notes)
+    names = _without_leaks(kept, names, _step(kept), explicit=features is not None, warnings=warnings)
+    if not names:
+        raise PanelRefused("aucune variable utilisable ne reste dans le panel")
+    step = _step(kept)
+    frame, added = _with_past(_canonical(kept, names, notes), names, step, lags)
+    return Tidy(frame, step, int(known), (*names, *added), notes, warnings)
+
+
+def _events_of_entities(rows: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """The first event of an entity on all its rows; rows without entity or period are left out."""
+    whole = rows.drop_nulls(["_entity", "_period"])
+    if lost := rows.height - whole.height:
+        notes.append(f"{lost} lignes sans entité ou sans période sont écartées")
+    if not whole.height:
+        raise PanelRefused("aucune ligne n'a une entité et une période")
+    first = pl.col("_event").min().over("_entity")
+    filled = whole.select((pl.col("_event").is_null() & first.is_not_null()).sum()).item()
+    several = whole.filter(pl.col("_event") != first).get_column("_entity").n_unique()
+    if filled:
+        notes.append(f"l'événement d'une entité est reporté sur ses {filled} lignes où il n'était pas écrit")
+    if several:
+        notes.append(f"{several} entités ont plusieurs événements : seul le premier compte")
+    return whole.with_columns(_event=first)
+
+
+def _unique_rows(rows: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    unique = rows.unique(maintain_order=True)
+    if same := rows.height - unique.height:
+        notes.append(f"{same} lignes répétées à l'identique ne comptent qu'une fois")
+    doubled = unique.filter(pl.struct("_entity", "_period").is_duplicated())
+    if doubled.height:
+        name, month = doubled.select("_entity", "_period").row(0)
+        raise PanelRefused(
+            f"{doubled.height} lignes partagent leur entité et leur mois avec une autre, différente (par exemple l'entité {name}, "
+            f"{month // 12}-{month % 12 + 1:02d}) : il faut une ligne par entité et par période"
+        )
+    return unique.sort("_entity", "_period")
+
+
+def _step(rows: pl.DataFrame) -> int:
+    """Months between two periods: the most frequent gap of an entity, otherwise the smallest gap of the panel."""
+    gaps = rows.sort("_entity", "_period").select(pl.col("_period").diff().over("_entity").drop_nulls()).to_series()
+    if not gaps.len():
+        gaps = rows.get_column("_period").unique().sort().diff().drop_nulls()
+        return int(gaps.min()) if gaps.len() else 12  # type: ignore[arg-type]
+    return int(gaps.value_counts().sort("count", "_period", descending=[True, False]).item(0, "_period"))
+
+
+def _usable(rows: pl.DataFrame, keys: Sequence[str], features: Sequence[str] | None, notes: list[str]) -> list[str]:
+    """Names of the numeric columns that vary; the others are told."""
+    candidates = [c for c in (features or rows.columns) if c not in keys and (features or not c.startswith("_"))]
+    numeric = set(rows.select(cs.numeric() | cs.boolean()).columns)
+    if features and (text := [c for c in candidates if c not in numeric]):
+        raise PanelRefused(f"variables qui ne sont pas des nombres : {', '.join(text)}")
+    if text := [c for c in candidates if c not in numeric]:
+        notes.append(f"colonnes laissées de côté, qui ne sont pas des nombres : {', '.join(text)}")
+    levels = {c: _finite(rows.get_column(c)) for c in candidates if c in numeric}
+    # A column of one value may still speak by its absence; one that is never there cannot.
+    flat = [c for c, v in levels.items() if v.drop_nulls().n_unique() + (v.drop_nulls().len() and v.has_nulls()) < 2]
+    if flat:
+        notes.append(f"colonnes laissées de côté, vides ou constantes : {', '.join(flat)}")
+    return [c for c in candidates if c in numeric and c not in flat]
+
+
+def _finite(column: pl.Series) -> pl.Series:
+    values = column.cast(pl.Float64)
+    return values.set(~values.is_finite().fill_null(value=False), None)
+
+
+def _auc(value: pl.Expr, positive: pl.Expr) -> pl.Expr:
+    """AUC of a column (missing values lowest), folded to be above 0.5."""
+    rank = value.fill_null(float("-inf")).rank("average")
+    hits, total = positive.sum().cast(pl.Float64), pl.len().cast(pl.Float64)
+    area = (rank.filter(positive).sum() - hits * (hits + 1) / 2) / (hits * (total - hits))
+    return pl.max_horizontal(area, 1 - area)
+
+
+def _without_leaks(
+    rows: pl.DataFrame, names: list[str], step: int, *, explicit: bool, warnings: list[str]
+) -> list[str]:
+    """Warn of the columns that only the future can have written; leave them out unless they were asked for by name."""
+    values = rows.select(
+        "_entity",
+        "_period",
+        _failing=pl.col("_event").is_not_null(),
+        _soon=((pl.col("_event") - pl.col("_period")) <= step).fill_null(value=False),
+        **{name: _finite(rows.get_column(name)) for name in names},
+    )
+    firms = values.group_by("_entity", maintain_order=True).agg(
+        pl.col("_failing").first(), *(pl.col(name).first() for name in names)
+    )
+    varies = values.group_by("_entity").agg(pl.col(names).n_unique() > 1).select(pl.col(names).any()).row(0, named=True)
+    several = values.height > firms.height
+    by_firm = firms.select(_auc(pl.col(name), pl.col("_failing")).alias(name) for name in names).row(0, named=True)
+    by_row = values.select(_auc(pl.col(name), pl.col("_soon")).alias(name) for name in names).row(0, named=True)
+    reasons = {}
+    for name in names:
+        if several and not varies[name] and (by_firm[name] or 0) >= 0.98:
+            reasons[name] = "constante par entité, elle dit qui a un événement"
+        elif _is_later(values, name):
+            reasons[name] = "une période postérieure à celle de la ligne"
+        elif (by_row[name] or 0) >= 0.995 and values.get_column("_soon").sum() >= 10:
+            reasons[name] = "elle annonce à elle seule tous les événements de la période suivante"
+    end = "gardée, car demandée" if explicit else "laissée de côté"
+    warnings.extend(f"{name} ne peut être connue qu'après coup ({why}) : {end}" for name, why in reasons.items())
+    return names if explicit else [name for name in names if name not in reasons]
+
+
+def _is_later(values: pl.DataFrame, name: str) -> bool:
+    """Whether a column of whole numbers reads as periods and lies after the row's own in one row of twenty or more."""
+    column = values.get_column(name)
+    present = column.drop_nulls()
+    if not present.len() or (present % 1 != 0).any() or not present.is_between(1800, 230012).all():
+        return False
+    parsed = pl.DataFrame({"t": column.cast(pl.Int64).cast(pl.String)}).select(_parsed(pl.col("t"))).to_series()
+    low, high = values.select(low=pl.col("_period").min() - 120, high=pl.col("_period").max() + 120).row(0)
+    if parsed.null_count() > column.null_count() or not parsed.drop_nulls().is_between(low, high).all():
+        return False
+    return (parsed > values.get_column("_period")).sum() >= values.height / 20
+
+
+def _canonical(rows: pl.DataFrame, names: Sequence[str], notes: list[str]) -> pl.DataFrame:
+    infinite = [n for n in names if rows.get_column(n).cast(pl.Float64).is_infinite().any()]
+    if infinite:
+        notes.append(f"valeurs infinies traitées comme manquantes dans : {', '.join(infinite)}")
+    day = lambda c: pl.date(pl.col(c) // 12, pl.col(c) % 12 + 1, 1)  # noqa: E731
+    return rows.select(
+        entity=pl.col("_entity"),
+        period=day("_period"),
+        event_period=pl.when(pl.col("_event").is_not_null()).then(day("_event")),
+        exit_period=pl.lit(None, dtype=pl.Date),
+        **{name: _finite(rows.get_column(name)) for name in names},
+    )
+
+
+def _with_past(frame: pl.DataFrame, names: Sequence[str], step: int, lags: int) -> tuple[pl.DataFrame, list[str]]:
+    """Values of the periods before, by exact period: across a gap they are missing, not older."""
+    added = []
+    for lag in range(1, lags + 1):
+        before = frame.select(
+            "entity",
+            pl.col("period").dt.offset_by(f"{lag * step}mo"),
+            *(pl.col(name).alias(f"{name}_retard{lag}") for name in names),
+        )
+        frame = frame.join(before, on=list(KEY), how="left", maintain_order="left")
+        added += [f"{name}_retard{lag}" for name in names]
+    if lags:
+        frame = frame.with_columns(
+            (pl.col(name) - pl.col(f"{name}_retard1")).alias(f"{name}_variation") for name in names
+        )
+        added += [f"{name}_variation" for name in names]
+    return frame, added
