@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dbt_warehouse import PROJECT, Warehouse, new_warehouse
-from test_time_and_range import FIRST, LAST, cells_of, fill
+from test_time_and_range import FIRST, LAST, MONTHS, cells_of, fill
 
 AS_OF, AS_OF_END = "2019-12-01", "2019-12-31"
 
@@ -78,6 +80,44 @@ LEAKS = {
 }  # fmt: skip
 
 
+def _late_facts() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Three followed companies; each source learns in January 2020 something about December 2019, or before."""
+    late, late2, taker = "000000901", "000000902", "000000903"
+    learned = "2020-01-20"
+    for siren in (late, late2, taker):
+        yield "insee__unite_legale", {"siren": siren, "categorie_juridique": "5499", "activite_principale": "25.11Z",
+            "nomenclature_activite": "NAFRev2", "date_creation": "2010-01-01", "known": "2010-02-01"}  # fmt: skip
+        yield "insee__etablissement", {"siren": siren, "nic": "00001", "siret": f"{siren}00001", "est_siege": True,
+            "etat_administratif": "A", "date_creation": "2010-01-01", "departement": "21", "known": "2010-02-01"}  # fmt: skip
+        for month in MONTHS[:11]:
+            yield "urssaf__effectif_ent", {"siren": siren, "periode": month, "effectif": 20, "known": month + timedelta(days=20)}
+        yield "urssaf__cotisation", {"siret": f"{siren}00001", "compte": f"C{siren}", "periode_debut": "2019-10-01",
+            "periode_fin": "2019-11-01", "mise_en_recouvrement": "0", "cotisation_due_eur": 1000, "known": "2019-11-12"}  # fmt: skip
+    yield "urssaf__effectif_ent", {"siren": late, "periode": "2019-12-01", "effectif": 99, "known": learned}
+    yield "urssaf__cotisation", {"siret": f"{late}00001", "compte": f"C{late}", "periode_debut": "2019-11-01",
+        "periode_fin": "2019-12-01", "mise_en_recouvrement": "0", "cotisation_due_eur": 5000, "known": learned}  # fmt: skip
+    debt = {"periode_debut": "2019-10-01", "periode_fin": "2019-11-01", "numero_ecart_negatif": "101", "numero_historique": 1,
+        "part_ouvriere_eur": 100, "part_patronale_eur": 200}  # fmt: skip
+    yield "urssaf__debit", debt | {"siret": f"{late}00001", "compte": f"C{late}", "date_traitement": "2019-12-05", "known": learned}
+    yield "urssaf__debit", debt | {"compte": "MOVED", "date_traitement": "2019-11-05", "known": "2019-11-20"}
+    yield "urssaf__compte", {"compte": "MOVED", "siren": late, "siret": f"{late}00001", "date_creation": "2015-01-01", "known": "2015-02-01"}
+    yield "urssaf__compte", {"compte": "MOVED", "siren": taker, "siret": f"{taker}00001", "date_creation": "2019-12-05", "known": learned}
+    yield "urssaf__delai", {"siret": f"{late}00001", "compte": f"C{late}", "numero_structure": "1", "date_creation": "2019-12-05",
+        "date_echeance": "2020-06-05", "montant_echeancier_eur": 900, "stade": "APPROB", "action": "SUR PO", "known": learned}  # fmt: skip
+    yield "urssaf__procol", {"siren": late, "siret": f"{late}00001", "date_effet": "2019-12-05", "libelle": "redressement_ouverture",
+        "action_procol": "redressement", "stade_procol": "ouverture", "known": learned}  # fmt: skip
+    yield "bodacc__annonce", {"siren": late2, "numero_annonce": "L1", "date_parution": learned, "type_annonce": "Avis initial",
+        "jugement_type": "initial", "jugement_famille": "Jugement d'ouverture", "jugement_date": "2019-12-05",
+        "jugement_nature": "Jugement d'ouverture d'une procédure de sauvegarde", "known": learned}  # fmt: skip
+    yield "dgefp__consommation_ap", {"id_demande": "L1", "siret": f"{late}00001", "periode": "2019-10-15", "heures": 500, "known": learned}
+    yield "dgefp__demande_ap", {"id_demande": "L1", "siret": f"{late}00001", "date_statut": "2019-12-20",
+        "periode_debut": "2019-12-01", "periode_fin": "2019-12-31", "heures_autorisees": 900, "known": learned}  # fmt: skip
+    yield "altares__paydex", {"siren": late, "date_valeur": "2019-12-01", "nb_jours": 45, "known": learned}
+    yield "inpi__ratio", {"siren": late, "date_cloture_exercice": "2019-06-30", "type_bilan": "C", "marge_ebe": -12, "known": learned}
+    yield "insee__etablissement_historique", {"siret": f"{late2}00001", "date_debut": "2019-12-05", "etat_administratif": "F",
+        "changement_etat": True, "known": learned}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def leaking_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which the variable `leak` names the source whose model looks ahead."""
@@ -104,6 +144,8 @@ def pair(
         for warehouse, last in ((whole, LAST), (forgetful, AS_OF)):
             warehouse.project, warehouse.manifest = leaking_project, None
             fill(warehouse)
+            for source, row in _late_facts():
+                warehouse.write(source, [row])
             if warehouse is forgetful:
                 warehouse.forget_after(AS_OF_END)
             warehouse.features(FIRST, last)
