@@ -217,10 +217,10 @@ def test_a_company_has_one_line_a_name_and_the_departement_of_its_head_office(co
     )
     compat.write(
         "insee__unite_legale",
-        [company(F, denomination=None, nom="DUPRE", prenom="CAMILLE", categorie_juridique="1000", etat_administratif="C")],
+        [company(F, activite_principale="2841Z", denomination=None, nom="DUPRE", prenom="CAMILLE", categorie_juridique="1000", etat_administratif="C")],
     )
     assert shown(compat, "clean_sirene_ul", F) == [
-        (F, "DUPRE CAMILLE EI", "1000", "Entrepreneur individuel", "28.41X", "Fabrication de machines et équipements n.c.a.", "C",
+        (F, "DUPRE CAMILLE EI", "1000", "Entrepreneur individuel", "28.41Z", "Fabrication de machines-outils pour le travail des métaux", "C",
          "Industrie manufacturière", "25", date(2010, 1, 1), False),
     ]  # fmt: skip
 

@@ -22,6 +22,12 @@ categorie_juridique as (
 
 ),
 
+naf as (
+
+    select * from {{ ref('naf') }}
+
+),
+
 naf_division as (
 
     select * from {{ ref('naf_division') }}
@@ -46,7 +52,7 @@ company as (
         unite_legale.categorie_juridique,
         categorie_juridique.libelle as libelle_categorie_juridique,
         unite_legale.naf as activite_principale,
-        naf_division.libelle as libelle_activite_principale,
+        naf.libelle as libelle_activite_principale,
         naf_division.section as naf_section,
         naf_section.libelle as libelle_naf_section,
         siege.departement,
@@ -55,6 +61,7 @@ company as (
     from unite_legale
     left join siege on unite_legale.siren = siege.siren
     left join categorie_juridique on left(unite_legale.categorie_juridique, 2) = categorie_juridique.code
+    left join naf on unite_legale.naf = naf.code
     left join naf_division on left(unite_legale.naf, 2) = naf_division.code
     left join naf_section on naf_division.section = naf_section.code
 
