@@ -51,7 +51,11 @@ excluded_company as (
         on
             (exclusion.nature = 'categorie_juridique' and unite_legale.categorie_juridique = exclusion.code)
             or (exclusion.nature = 'naf_rev2' and unite_legale.naf = exclusion.code)
-            or (exclusion.nature = 'naf_2025' and unite_legale.activite_principale_naf25 = exclusion.code)
+            or (
+                exclusion.nature = 'naf_2025'
+                and unite_legale.naf is null
+                and unite_legale.activite_principale_naf25 = exclusion.code
+            )
     union
     select siege.siren
     from siege
