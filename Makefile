@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 VIGIE_HOME ?= .vigie
 export VIGIE_HOME
 
-.PHONY: install demo up psql test test-long bench bench-ingest bench-marts bench-model lint clean
+.PHONY: install demo up psql docs test test-long bench bench-ingest bench-marts bench-model lint clean
 
 install: $(VENV)/.installed
 
@@ -26,6 +26,9 @@ up: install
 
 psql: install
 	$(BIN)/vigie psql
+
+docs: install
+	$(BIN)/vigie docs $(VIGIE_HOME)/docs
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" --cov --cov-report=term:skip-covered

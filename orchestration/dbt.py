@@ -100,6 +100,22 @@ def build(instance: Instance, *, tag: str, variables: dict[str, object]) -> list
     return nodes
 
 
+def site(instance: Instance) -> str:
+    """dbt's documentation as one HTML page: models, columns, tests and lineage, with the tables as they are now.
+
+    Raises:
+        DbtFailed: the database could not be described.
+    """
+    manifest()
+    with _scratch(instance.home / "dbt") as scratch:
+        (scratch / MANIFEST.name).write_bytes(MANIFEST.read_bytes())
+        result = _runner("docs generate", ["--static", "--no-compile"], scratch, scratch)
+        if not result.success:
+            raise DbtFailed(str(result.exception))
+        page = (scratch / "static_index.html").read_text(encoding="utf-8")
+    return page.replace(str(DBT_PROJECT), DBT_PROJECT.name)  # dbt writes where the project lies on this machine
+
+
 @cache
 def _kept_manifest(folder: Path, database: str) -> Any:
     """dbt's own manifest, parsed once for an instance and kept in its home: parsing takes longer than a month's models.
@@ -128,7 +144,7 @@ def _runner(command: str, arguments: list[str], target: Path, logs: Path, manife
         "--target-path", str(target), "--log-path", str(logs), "--log-level", "none",
     ]  # fmt: skip
     with _role():
-        return dbtRunner(manifest=manifest).invoke([command, *options, *arguments])
+        return dbtRunner(manifest=manifest).invoke([*command.split(), *options, *arguments])
 
 
 @contextmanager

@@ -24,6 +24,7 @@ _LOCK = 0x5055_424C  # "PUBL": one publisher at a time
 TABLES = {
     "detection": "candidate_detection",
     "montant": "candidate_detection",
+    "entreprise": "candidate_entreprise",
     "score": "candidate_score",
     "raison": "candidate_raison",
     "serie": "candidate_serie",

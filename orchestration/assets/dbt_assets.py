@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, build_dbt_asset_specs
 
-from orchestration import dbt
+from orchestration import dbt, publication
 from orchestration.instance import Instance
 
 OWNER = "team:donnees"
@@ -43,7 +43,7 @@ def specs(group: str, *, tag: str) -> list[dg.AssetSpec]:
         select=f"tag:{tag}",
         exclude=dbt.excluded(tag),
     )
-    published = {"month", "detection"}
+    published = {"month", *publication.TABLES}
     return [
         spec.replace_attributes(
             deps=[

@@ -1,4 +1,4 @@
-"""Out of the database: `sql`, `export`."""
+"""Out of the database: `sql`, `export`, `docs`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ import psycopg
 import typer
 from psycopg import sql as compose
 
-from orchestration import runs
+from orchestration import dbt, dictionary, runs
 from orchestration.cli.console import AsJson, Refused, console, instance_of
 from orchestration.cli.deliveries import print_rows
 from orchestration.cli.spreadsheet import FORMATS, write_table
 from orchestration.instance import as_role
 from orchestration.schema import READER_ROLE
+from reporting.dictionary import markdown, workbook
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
     app.command()(sql)
     app.command()(export)
+    app.command()(docs)
 
 
 def sql(
@@ -50,6 +52,22 @@ def export(
     frame = pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
     write_table(frame, file)
     console.print(f"{frame.height:,} rows written to {file}")
+
+
+def docs(
+    context: typer.Context,
+    out: Annotated[Path, typer.Argument(help="Folder to write: dictionnaire.md, dictionnaire.xlsx and modeles.html.")],
+) -> None:
+    """The data dictionary (Markdown and Excel) and the site of the dbt models, one page that needs no network."""
+    instance = instance_of(context)
+    out.mkdir(parents=True, exist_ok=True)
+    with runs.opened(instance) as url:
+        tables = dictionary.read(url)
+        (out / "dictionnaire.md").write_text(markdown(tables), encoding="utf-8")
+        (out / "dictionnaire.xlsx").write_bytes(workbook(tables))
+        (out / "modeles.html").write_text(dbt.site(instance), encoding="utf-8")
+    columns = sum(len(table.columns) for table in tables)
+    console.print(f"{len(tables)} tables, {columns} columns described in {out}")
 
 
 def _read(url: str, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:

@@ -5,7 +5,8 @@ declare
     wanted text;
 begin
     foreach wanted in array array[
-        'vigie_ingestion', 'vigie_transformation', 'vigie_scoring', 'vigie_publication', 'vigie_lecteur'
+        'vigie_ingestion', 'vigie_transformation', 'vigie_scoring', 'vigie_publication', 'vigie_lecteur',
+        'vigie_compat_lecteur'
     ] loop
         if not exists (select 1 from pg_roles where rolname = wanted) then
             execute format('create role %I nologin', wanted);
@@ -26,6 +27,7 @@ create schema if not exists reference;
 create schema if not exists ml;
 create schema if not exists publication;
 create schema if not exists published;
+create schema if not exists compat_sfor;
 create schema if not exists dagster;
 
 -- ingestion: writes raw and its ledger.
@@ -48,7 +50,7 @@ grant temporary on database :database to vigie_ingestion, vigie_transformation;
 -- transformation (dbt): reads raw, owns what it builds.
 grant usage on schema raw, ingest, ml to vigie_transformation;
 grant select on all tables in schema raw, ingest to vigie_transformation;
-grant usage, create on schema staging, intermediate, marts, reference, publication to vigie_transformation;
+grant usage, create on schema staging, intermediate, marts, reference, publication, compat_sfor to vigie_transformation;
 
 -- scoring: reads marts, writes ml.
 grant usage on schema marts, ml to vigie_scoring;
@@ -70,3 +72,9 @@ begin
     end loop;
 end
 $$;
+
+-- The existing front end: the views of compat_sfor and nothing behind them (they read with the rights of their owner).
+-- Sole traders are named there, and it does its own checks of habilitation: no other reader is given this role.
+grant usage on schema compat_sfor to vigie_compat_lecteur;
+alter default privileges for role vigie_transformation in schema compat_sfor grant select on tables to vigie_compat_lecteur;
+alter role vigie_compat_lecteur set default_transaction_read_only = on;

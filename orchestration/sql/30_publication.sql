@@ -48,6 +48,26 @@ create table if not exists publication.detection (
     primary key (publication_id, siren)
 );
 
+-- Who the followed companies were, as known at the end of the month.
+create table if not exists publication.entreprise (
+    publication_id bigint not null references publication.month,
+    month date not null,
+    siren text not null,
+    denomination text,
+    siret_siege text,
+    departement text,
+    region text,
+    code_commune text,
+    libelle_commune text,
+    naf text,
+    naf_section text,
+    categorie_juridique text,
+    date_creation date,
+    tranche_effectif text,
+    effectif double precision,
+    primary key (publication_id, siren)
+);
+
 -- Amounts that only agents of level A may see (URSSAF and DGEFP data), apart from the detection itself.
 create table if not exists publication.montant (
     publication_id bigint not null references publication.month,
@@ -180,6 +200,7 @@ begin
         select * from (values
             ('detection', 'publication.voit(current_user, departement, ''B'')'),
             ('score', 'publication.voit(current_user, departement, ''B'')'),
+            ('entreprise', 'publication.voit(current_user, departement, ''B'')'),
             ('offre', 'publication.voit(current_user, departement, ''B'')'),
             ('raison', 'publication.voit(current_user, departement, case when theme in (''Dettes sociales'', ''Activité partielle'') then ''A'' else ''B'' end)'),
             ('montant', 'publication.voit(current_user, departement, ''A'')'),
@@ -197,14 +218,16 @@ end
 $$;
 
 grant select, insert, update, delete on
-    publication.month, publication.detection, publication.montant, publication.score, publication.raison,
-    publication.serie, publication.offre, publication.territoire, publication.fraicheur
+    publication.month, publication.detection, publication.entreprise, publication.montant, publication.score,
+    publication.raison, publication.serie, publication.offre, publication.territoire, publication.fraicheur
 to vigie_publication;
 grant usage on all sequences in schema publication to vigie_publication;
-grant select on publication.month, publication.detection to vigie_transformation;
 grant select on
-    publication.month, publication.detection, publication.montant, publication.score, publication.raison,
-    publication.serie, publication.offre, publication.territoire, publication.fraicheur
+    publication.month, publication.detection, publication.entreprise, publication.montant, publication.raison
+to vigie_transformation;
+grant select on
+    publication.month, publication.detection, publication.entreprise, publication.montant, publication.score,
+    publication.raison, publication.serie, publication.offre, publication.territoire, publication.fraicheur
 to vigie_lecteur;
 alter role vigie_lecteur set default_transaction_read_only = on;
 alter role vigie_lecteur set statement_timeout = '60s';

@@ -36,9 +36,18 @@ create table ml.explanation (
     siren text, month date, model_id text, rang int, theme text, variable text,
     valeur double precision, contribution double precision, sens text, phrase text
 );
-create table publication.month (publication_id bigint primary key, month date, status text, model_id text);
+create table publication.month (
+    publication_id bigint primary key, month date, status text, model_id text,
+    seuil_f1 double precision, seuil_f2 double precision, published_at timestamptz
+);
 create table publication.detection (
-    publication_id bigint, month date, siren text, alerte text, departement text, region text
+    publication_id bigint, month date, siren text, alerte text, departement text, region text,
+    naf text, p18 double precision, est_premiere_alerte boolean
+);
+create table publication.entreprise (publication_id bigint, siren text, code_commune text, date_creation date);
+create table publication.montant (publication_id bigint, siren text, a_delai boolean);
+create table publication.raison (
+    publication_id bigint, siren text, rang int, theme text, variable text, contribution double precision, sens text
 );
 """
 

@@ -66,6 +66,10 @@ def _write_company(
         "insert into publication.candidate_score values (%s, %s, %s, 0.1, 0.2, 0.3, %s, %s)",
         [month, siren, departement, alert, MODEL],
     )
+    connection.execute(
+        "insert into publication.candidate_entreprise (month, siren, departement, region, naf) values (%s, %s, %s, '27', '25.11Z')",
+        [month, siren, departement],
+    )
     for order, theme in enumerate(("Dettes sociales", "Effectif"), start=1):
         connection.execute(
             "insert into publication.candidate_raison values (%s, %s, %s, %s, %s, 'variable', 1, 0.5, 'aggravant', 'Une phrase.')",

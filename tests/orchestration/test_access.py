@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -10,11 +11,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from orchestration import publication
+from orchestration import dictionary, publication
 
 MONTH = date(2025, 11, 1)
 DIJON, BESANCON = "052000001", "052000002"
-VIEWS = ("detections", "scores", "raisons", "montants", "series", "offres")
+VIEWS = ("detections", "entreprises", "scores", "raisons", "montants", "series", "offres")
+NUMBERS = {"integer", "bigint", "numeric", "double precision"}
+AS_OF = ("score_au", "detections_au", "entreprises_au")
 Candidate = Callable[..., None]
 
 
@@ -62,8 +65,26 @@ def rows(url: str, role: str, query: str) -> list[tuple[object, ...]]:
 
 def test_an_agent_of_a_departement_sees_its_companies_only(published_url: str, agent: Callable[..., str]) -> None:
     role = agent("21")
-    for view in ("detections", "scores", "raisons", "montants"):
+    for view in ("detections", "entreprises", "scores", "raisons", "montants"):
         assert {row[0] for row in rows(published_url, role, f"select siren from published.{view}")} == {DIJON}
+
+
+@pytest.mark.parametrize("function", AS_OF)
+def test_the_past_is_under_the_same_habilitation(published_url: str, agent: Callable[..., str], function: str) -> None:
+    """A function that ran with its owner's rights would show every département to anyone."""
+    query = f"select siren from published.{function}('2100-01-01')"
+    assert rows(published_url, agent("21"), query) == [(DIJON,)]
+    assert rows(published_url, agent(None), query) == []
+    assert len(rows(published_url, "vigie_lecteur", query)) == 2
+
+
+def test_functions_of_readers_run_with_the_reader_s_rights(published_url: str) -> None:
+    with psycopg.connect(published_url) as connection:
+        functions = connection.execute(
+            "select proname, prosecdef, provolatile from pg_proc where pronamespace = 'published'::regnamespace"
+        ).fetchall()
+    assert {name for name, _, _ in functions} >= {*AS_OF, "publication_au"}
+    assert {(definer, volatility) for _, definer, volatility in functions} == {(False, "s")}
 
 
 def test_the_tables_behind_the_views_are_protected_too(published_url: str, agent: Callable[..., str]) -> None:
@@ -120,13 +141,42 @@ def test_dropping_a_policy_would_be_noticed(published_url: str) -> None:
     assert open_tables == []
 
 
-def test_every_published_column_is_described_in_french(vigie_url: str) -> None:
-    with psycopg.connect(vigie_url) as connection:
-        bare = connection.execute(
-            "select relname, attname from pg_class inner join pg_attribute on attrelid = pg_class.oid and attnum > 0 "
-            "where relnamespace = 'published'::regnamespace and col_description(pg_class.oid, attnum) is null"
-        ).fetchall()
-    assert bare == []
+def test_every_published_column_says_in_french_what_it_is_its_unit_and_its_source(vigie_url: str) -> None:
+    """A number without its unit is read in cents by one and in euros by another."""
+    tables = [table for table in dictionary.read(vigie_url) if table.schema == "published"]
+    assert len(tables) > 10
+    assert [table.name for table in tables if not table.description.strip()] == []
+    silent = [
+        f"{table.name}.{column.name}"
+        for table in tables
+        for column in table.columns
+        if len(column.description) < 4 or not column.source or (column.kind in NUMBERS and not column.unit)
+    ]
+    assert silent == []
+
+
+def test_the_account_of_the_existing_front_end_sees_its_schema_only(vigie_url: str) -> None:
+    """It names sole traders: no other reader is given it, and it is given nothing else."""
+    for statement in (
+        "select * from published.detections",
+        "select * from raw.urssaf__debit",
+        "create table compat_sfor.t (n int)",
+    ):
+        with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)):
+            rows(vigie_url, "vigie_compat_lecteur", statement)
+    usage = {
+        (role, schema)
+        for role, schema in itertools.product(
+            ("vigie_compat_lecteur", "vigie_lecteur"),
+            ("compat_sfor", "published", "publication", "raw", "staging", "marts"),
+        )
+        if rows(vigie_url, role, f"select has_schema_privilege('{schema}', 'usage')") == [(True,)]
+    }
+    assert usage == {
+        ("vigie_compat_lecteur", "compat_sfor"),
+        ("vigie_lecteur", "published"),
+        ("vigie_lecteur", "publication"),
+    }
 
 
 @pytest.mark.parametrize(

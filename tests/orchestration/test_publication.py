@@ -106,3 +106,35 @@ def test_the_scores_in_force_on_a_day_are_those_published_by_then(vigie_url: str
         connection.execute("update publication.month set published_at = '2025-12-02 07:00+00'")
     assert seen(vigie_url, "select siren from published.score_au('2025-12-01')") == []
     assert seen(vigie_url, "select siren from published.score_au('2025-12-02')") == [A]
+
+
+@pytest.mark.parametrize("function", ["detections_au", "entreprises_au", "score_au"])
+def test_what_was_published_on_a_day_ends_with_the_day_in_utc_whatever_the_reader_s_clock(
+    vigie_url: str, candidate: Candidate, function: str
+) -> None:
+    """The month replaced since is what readers then saw; a session in another time zone must get the same answer."""
+    candidate(MONTH, {A: ("21", "Alerte seuil F1")})
+    publication.publish(vigie_url, [MONTH], simulation=True, run_id=None)
+    candidate(MONTH, {B: ("25", "Alerte seuil F2")})
+    publication.publish(vigie_url, [MONTH], simulation=True, run_id=None)
+    candidate(shift(MONTH, 1), {C: ("25", "Alerte seuil F2")})
+    publication.publish(vigie_url, [shift(MONTH, 1)], simulation=True, run_id=None)
+    with psycopg.connect(vigie_url) as connection:
+        for number, stamp in enumerate(("2025-12-02 23:30+00", "2025-12-05 07:00+00", "2026-01-02 07:00+00"), start=1):
+            connection.execute(
+                "update publication.month set published_at = %s where publication_id = %s", [stamp, number]
+            )
+    answers = {"2025-12-01": [], "2025-12-02": [A], "2025-12-04": [A], "2025-12-05": [B], "2026-01-02": [C]}
+    for zone in ("UTC", "Pacific/Auckland", "America/Los_Angeles"):
+        with psycopg.connect(vigie_url, options=f"-c timezone={zone}") as connection:
+            connection.execute("set role vigie_lecteur")
+            for day, expected in answers.items():
+                found = connection.execute(f"select siren from published.{function}(%s)".encode(), [day]).fetchall()
+                assert [siren for (siren,) in found] == expected, (zone, day)
+
+
+def test_what_was_taken_back_is_not_shown_as_of_any_day(vigie_url: str, candidate: Candidate) -> None:
+    candidate(MONTH, {A: ("21", "Alerte seuil F1")})
+    publication.publish(vigie_url, [MONTH], simulation=True, run_id=None)
+    publication.rollback(vigie_url, MONTH)
+    assert seen(vigie_url, "select siren from published.detections_au('2100-01-01')") == []

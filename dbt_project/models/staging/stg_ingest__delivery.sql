@@ -16,13 +16,16 @@ renamed as (
         ----------  labels
         file_name,
         status,
+        reason as raison,
 
         ----------  dates
         received_on,
+        recorded_at,
 
         ----------  quantities
         lines as lignes,
-        rejected as rejets
+        rejected as rejets,
+        out_of_scope as hors_perimetre
 
     from source
     where not is_partial

@@ -1,0 +1,66 @@
+{{ config(schema='intermediate', access='private') }}
+
+with
+
+unite_legale as (
+
+    select
+        *,
+        {{ naf_with_dot('activite_principale', 'nomenclature_activite') }} as naf
+    from {{ ref('stg_insee__unite_legale') }}
+    where known_to = 'infinity'
+
+),
+
+siege as (
+
+    select * from {{ ref('int_compat__siege') }}
+
+),
+
+perimetre as (
+
+    select * from {{ ref('perimetre') }}
+
+),
+
+perimetre_exclusion as (
+
+    select * from {{ ref('perimetre_exclusion') }}
+
+),
+
+-- The rules of the latest version of the perimeter.
+exclusion as (
+
+    select
+        perimetre_exclusion.nature,
+        perimetre_exclusion.code
+    from perimetre_exclusion
+    inner join perimetre on perimetre_exclusion.version = perimetre.version
+    where perimetre.applicable_depuis = (select max(latest.applicable_depuis) from perimetre as latest)
+
+),
+
+-- Public bodies, finance, teaching, and head offices abroad. A company that Sirene does not hold is not excluded: it is unknown.
+excluded_company as (
+
+    select unite_legale.siren
+    from unite_legale
+    inner join exclusion
+        on
+            (exclusion.nature = 'categorie_juridique' and unite_legale.categorie_juridique = exclusion.code)
+            or (exclusion.nature = 'naf_rev2' and unite_legale.naf = exclusion.code)
+            or (
+                exclusion.nature = 'naf_2025'
+                and unite_legale.naf is null
+                and unite_legale.activite_principale_naf25 = exclusion.code
+            )
+    union
+    select siege.siren
+    from siege
+    where siege.departement is null
+
+)
+
+select * from excluded_company
