@@ -26,6 +26,7 @@ TABLES = {
     "montant": "candidate_detection",
     "score": "candidate_score",
     "raison": "candidate_raison",
+    "clignotant": "candidate_clignotant",
     "serie": "candidate_serie",
     "offre": "candidate_offre",
     "territoire": "candidate_territoire",

@@ -83,6 +83,19 @@ class Reason(_Frozen):
     sens: Literal["aggravant", "favorable"]
 
 
+class Clignotant(_Frozen):
+    """A simple rule that is lit (clignotant), beside the model.
+
+    `precision_18m`: share of the companies where it was lit that failed within 18 months, None when too few were;
+    `taux_de_base_18m`: the same share among all companies where it was known.
+    """
+
+    phrase: str
+    origine: str
+    precision_18m: Probability | None = None
+    taux_de_base_18m: Probability | None = None
+
+
 class SeriesPoint(_Frozen):
     """One month of the company's past; a value is None when no source says it."""
 
@@ -133,6 +146,7 @@ class Company(_Frozen):
     a_delai: bool | None = None
     ap_etp_consomme_12m: float | None = None
     reasons: tuple[Reason, ...] = ()
+    clignotants: tuple[Clignotant, ...] = ()
     series: tuple[SeriesPoint, ...] = ()
     offers: tuple[Offer, ...] = ()
 

@@ -161,6 +161,34 @@ comment on column published.raisons.contribution is 'Contribution au logarithme 
 comment on column published.raisons.sens is '« aggravant » ou « favorable ».';
 comment on column published.raisons.phrase is 'La raison en une phrase.';
 
+create or replace view published.clignotants with (security_invoker = true) as
+select
+    t.month as mois,
+    t.siren as siren,
+    t.departement as departement,
+    t.ordre as ordre,
+    t.clignotant as clignotant,
+    t.theme as theme,
+    t.phrase as phrase,
+    t.origine as origine,
+    t.precision_18m as precision_18m,
+    t.taux_de_base_18m as taux_de_base_18m
+from publication.clignotant as t
+inner join publication.month as m on m.publication_id = t.publication_id
+where m.status = 'published';
+
+comment on view published.clignotants is 'Une ligne par mois publié, entreprise en alerte et clignotant allumé : règles simples de pays voisins, à côté du modèle.';
+comment on column published.clignotants.mois is 'Mois d’observation (premier jour du mois).';
+comment on column published.clignotants.siren is 'Numéro SIREN de l’entreprise.';
+comment on column published.clignotants.departement is 'Code du département du siège.';
+comment on column published.clignotants.ordre is 'Rang d’affichage.';
+comment on column published.clignotants.clignotant is 'Code du clignotant.';
+comment on column published.clignotants.theme is 'Thème du clignotant.';
+comment on column published.clignotants.phrase is 'Ce que dit le clignotant, en une phrase.';
+comment on column published.clignotants.origine is 'Pays dont vient la règle.';
+comment on column published.clignotants.precision_18m is 'Part des entreprises où il était allumé qui ont connu une procédure dans les 18 mois, mesurée sur douze mois clos ; vide sous trente observations.';
+comment on column published.clignotants.taux_de_base_18m is 'Même part pour toutes les entreprises suivies où il était connu.';
+
 create or replace view published.series with (security_invoker = true) as
 select
     t.month as mois,
