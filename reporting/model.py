@@ -188,7 +188,10 @@ class Company(_Frozen):
 
 
 class SourceFreshness(_Frozen):
-    """How recent one source is, as known on the last day of the month."""
+    """How recent one source is, as known on the last day of the month.
+
+    `est_ecartee`: the model of the month was learned without it, because it is missing or too old.
+    """
 
     source: str
     producteur: str
@@ -199,6 +202,7 @@ class SourceFreshness(_Frozen):
     rejets: Count | None = None
     age_jours: int | None = None
     en_retard: bool
+    est_ecartee: bool = False
 
     @property
     def missing(self) -> bool:
@@ -311,6 +315,11 @@ class MonthlyReport(_Frozen):
     def late_sources(self) -> tuple[SourceFreshness, ...]:
         """Sources delivered, but later than their contract says."""
         return tuple(source for source in self.freshness if source.en_retard and not source.missing)
+
+    @property
+    def unused_sources(self) -> tuple[SourceFreshness, ...]:
+        """Sources that the model of the month does without."""
+        return tuple(source for source in self.freshness if source.est_ecartee)
 
     @property
     def missing_labels(self) -> tuple[str, ...]:

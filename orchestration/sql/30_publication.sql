@@ -164,6 +164,8 @@ create table if not exists publication.fraicheur (
     primary key (publication_id, source)
 );
 
+alter table publication.fraicheur add column if not exists est_ecartee boolean not null default false;
+
 -- Who may see what: a database role, a département ('*' = the whole country), and a level
 -- (A: everything; B: no URSSAF nor DGEFP amounts). A member of the role has its habilitations.
 create table if not exists publication.habilitation (

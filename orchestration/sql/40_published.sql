@@ -280,7 +280,8 @@ select
     t.lignes as lignes,
     t.rejets as rejets,
     t.age_jours as age_jours,
-    t.en_retard as en_retard
+    t.en_retard as en_retard,
+    t.est_ecartee as est_ecartee
 from publication.fraicheur as t
 inner join publication.month as m on m.publication_id = t.publication_id
 where m.status = 'published';
@@ -296,6 +297,7 @@ comment on column published.fraicheur_sources.lignes is 'Nombre de lignes de la 
 comment on column published.fraicheur_sources.rejets is 'Nombre de lignes refusées dans la dernière livraison.';
 comment on column published.fraicheur_sources.age_jours is 'Âge des données à la fin du mois, en jours.';
 comment on column published.fraicheur_sources.en_retard is 'Vrai si la source est plus ancienne que ce qui est attendu.';
+comment on column published.fraicheur_sources.est_ecartee is 'Vrai si le modèle du mois a été appris sans cette source, absente ou trop ancienne.';
 
 -- The scores that were published on a given day, for the latest month published by then.
 create or replace function published.score_au(au date)
