@@ -25,6 +25,20 @@ MEAN_SCORE_BOUNDS = (0.5, 2.0)
 PSI_LIMIT = 0.25  # usual reading of the population stability index: above 0.25 the population is another one
 PSI_ROWS = 200  # with fewer rows in ten classes, chance alone moves the index
 
+# Limits of ml.monitoring: (told, refused). On the simulated region (8,000 companies, 2022-10 to 2025-12) the highest values seen were
+# 1.9 for a variable (partial activity after 2021), 0.02 for the scores, 0.46 for the renewal: a doubt is told, only a break refuses.
+VARIABLE_PSI = (0.5, 3.0)
+# Ages and times since an event move with the calendar, from one delivery to the next: their index is written, not judged.
+CALENDAR = (
+    "age_mois", "ap_mois_depuis_derniere", "bilan_anciennete_mois", "effectif_anciennete_mois", "mois_depuis_dernier_ecart",
+    "secteur_taux_defaillance_24m",
+)  # fmt: skip
+SCORE_PSI = (0.1, 0.5)
+# Observed over expected failures of a month scored: the whole 95 % interval is outside. A cycle that turns is told, not refused.
+LEVEL_BOUNDS = ((0.8, 1.25), (0.25, 4.0))
+RENEWAL = (0.75, 1.5)  # entries and exits of the month over the alerts of the month before
+RENEWAL_ALERTS = 30  # with fewer alerts the month before, chance alone renews a list
+
 
 def score_suites(month_start: date, month_end: date) -> tuple[Suite, ...]:
     """Suites of ml.score for the months `month_start` to `month_end` (first days, both included).
@@ -46,6 +60,11 @@ def score_suites(month_start: date, month_end: date) -> tuple[Suite, ...]:
         measured("dispersion", "les scores doivent distinguer les entreprises"),
         measured("moyenne", "la probabilité moyenne doit rester proche de celle du mois précédent"),
         measured("derive", "la répartition des scores (PSI) doit rester celle du mois précédent"),
+        measured("suivi", "chaque mois doit avoir son suivi dans ml.monitoring"),
+        *_twice("psi_variable", "la répartition d'une variable doit rester celle de l'apprentissage du modèle (PSI)"),
+        *_twice("psi_score", "la répartition des scores doit rester celle de l'apprentissage du modèle (PSI)"),
+        *_twice("observe_sur_attendu", "les défaillances venues doivent être celles qui étaient annoncées"),
+        *_twice("renouvellement", "la liste d'alertes ne doit pas se renouveler d'un mois à l'autre"),
     )
     rows = f"""select s.* from ml.score as s
 inner join ml.run_month as r on r.month = s.month and r.model_id = s.model_id
@@ -59,6 +78,11 @@ where s.month between {day(month_start)} and {day(month_end)}"""
             identifiers=("siren", "month"),
         ),
     )
+
+
+def _twice(name: str, label: str) -> tuple[Check, Check]:
+    """The check of a monitored measure that refuses, and the one with closer limits that warns."""
+    return measured(name, label), measured(f"{name}_a_surveiller", f"{label} : à surveiller", "warning")
 
 
 def _score_measures(month_start: date, month_end: date, rules: tuple[Check, ...]) -> str:
@@ -102,6 +126,8 @@ union all
 {_score_presence_measures()}
 union all
 {_score_scale_measures()}
+union all
+{_monitoring_measures(month_start, month_end)}
 union all
 {duplicates("ml.score", ("siren", "month", "model_id"), f"where month between {first} and {last}")}
 """
@@ -206,4 +232,40 @@ from profil as p
 inner join bornes as b on b.month = p.month
 left join derives as d on d.month = p.month
 where b.nb >= {PSI_ROWS} and p.nb_lignes >= {PSI_ROWS}
+"""
+
+
+def _monitoring_measures(month_start: date, month_end: date) -> str:
+    """What this run wrote in ml.monitoring against both limits; a model without a reference profile has no drift to measure."""
+    first, last = day(month_start), day(month_end)
+    limits = []
+    for suffix, variable, score, (low, high), renewal in zip(
+        ("_a_surveiller", ""), VARIABLE_PSI, SCORE_PSI, LEVEL_BOUNDS, RENEWAL, strict=True
+    ):
+        limits += [
+            f"('psi_variable', '{suffix}', 'valeur', null, {variable})",
+            f"('psi_score', '{suffix}', 'valeur', null, {score})",
+            f"('observe_sur_attendu', '{suffix}', 'bas', null, {high})",
+            f"('observe_sur_attendu', '{suffix}', 'haut', {low}, null)",
+            f"('renouvellement', '{suffix}', 'valeur', null, {renewal})",
+        ]
+    return f"""
+select 'suivi', concat('suivi du mois ', to_char(m.month, 'YYYY-MM')), count(s.objet), 1, null, null
+from mois as m
+inner join ml.model as k on k.model_id = m.model_id and k.profil <> '{{}}'
+left join ml.monitoring as s on s.month = m.month and s.mesure = 'psi_score'
+group by m.month
+union all
+select concat(s.mesure, l.suffixe), concat(s.objet, ' ', to_char(s.month, 'YYYY-MM')),
+    case l.colonne when 'bas' then s.bas when 'haut' then s.haut else s.valeur end, l.minimum, l.maximum, null
+from ml.monitoring as s
+inner join (values {", ".join(limits)}) as l (mesure, suffixe, colonne, minimum, maximum) on l.mesure = s.mesure
+where (
+    (
+        s.mesure in ('psi_variable', 'psi_score') and s.effectif >= {PSI_ROWS}
+        and s.objet not in ({", ".join(f"'{name}'" for name in CALENDAR)})
+    )
+    or (s.mesure = 'renouvellement' and s.effectif >= {RENEWAL_ALERTS})
+) and s.month between {first} and {last}
+or s.mesure = 'observe_sur_attendu' and s.mesure_en between {first} and {last}
 """

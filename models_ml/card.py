@@ -25,11 +25,13 @@ _ROWS = (
     ("precision_part_1%", "Précision sur le 1 % le plus risqué", 1, True),
     ("rappel_part_5%", "Rappel sur les 5 % les plus risqués", 1, True),
     ("rappel_part_10%", "Rappel sur les 10 % les plus risqués", 1, True),
+    ("precision_premiers_5", "Précision sur les 5 premières de chaque mois", 1, True),
     ("precision_premiers_20", "Précision sur les 20 premières de chaque mois", 1, True),
 )
 
 
-def _month(text: str | None) -> str:
+def month_name(text: str | None) -> str:
+    """« mars 2024 » of an ISO date."""
     if not text:
         return "inconnu"
     day = date.fromisoformat(text)
@@ -37,7 +39,7 @@ def _month(text: str | None) -> str:
 
 
 def _span(entry: Mapping[str, Any]) -> str:
-    first, last = _month(entry["periode_min"]), _month(entry["periode_max"])
+    first, last = month_name(entry["periode_min"]), month_name(entry["periode_max"])
     return first if first == last else f"{first} à {last}"
 
 
@@ -45,23 +47,25 @@ def _day(day: date) -> str:
     return f"{'1er' if day.day == 1 else day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
-def _number(value: float | None, decimals: int, percent: bool) -> str:
+def number(value: float | None, decimals: int, percent: bool) -> str:
+    """A figure as French writes it; a dash when it could not be computed."""
     if value is None:
         return "—"
     return french_number(value * 100, decimals) + NARROW_SPACE + "%" if percent else french_number(value, decimals)
 
 
-def _with_interval(metric: Mapping[str, Any] | None, decimals: int, percent: bool) -> str:
+def with_interval(metric: Mapping[str, Any] | None, decimals: int, percent: bool) -> str:
     """« 0,742 [0,681 ; 0,809] »; a dash when the figure could not be computed."""
     if not metric or metric.get("valeur") is None:
         return "—"
-    value = _number(metric["valeur"], decimals, percent)
+    value = number(metric["valeur"], decimals, percent)
     if metric.get("bas") is None:
         return value
-    return f"{value} [{_number(metric['bas'], decimals, percent)} ; {_number(metric['haut'], decimals, percent)}]"
+    return f"{value} [{number(metric['bas'], decimals, percent)} ; {number(metric['haut'], decimals, percent)}]"
 
 
-def _metric_table(evaluation: Mapping[str, Any]) -> list[str]:
+def metric_table(evaluation: Mapping[str, Any]) -> list[str]:
+    """Figures of `evaluate` at each horizon."""
     horizons = sorted(evaluation, key=int)
     lines = ["| | " + " | ".join(f"{h} mois" for h in horizons) + " |", "|---|" + "---|" * len(horizons)]
     counts = (
@@ -73,7 +77,7 @@ def _metric_table(evaluation: Mapping[str, Any]) -> list[str]:
         lines.append(f"| {label} | " + " | ".join(french_number(evaluation[h][key]) for h in horizons) + " |")
     lines.append("| Mois évalués | " + " | ".join(_span(evaluation[h]) for h in horizons) + " |")
     for key, label, decimals, percent in _ROWS:
-        cells = (_with_interval(evaluation[h].get(key), decimals, percent) for h in horizons)
+        cells = (with_interval(evaluation[h].get(key), decimals, percent) for h in horizons)
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return lines
 
@@ -96,11 +100,11 @@ def _threshold_table(trained: TrainedModel, evaluation: Mapping[str, Any]) -> li
     ):
         seen = entry.get("entreprises_vues", {}).get(name, {})
         cells = [
-            _number(trained.thresholds[name], 1, True),
-            _with_interval(entry.get(f"precision_seuil_{name}"), 1, True),
-            _with_interval(entry.get(f"rappel_seuil_{name}"), 1, True),
-            _with_interval(seen.get("rappel"), 1, True),
-            _with_interval(seen.get("avance_mediane_mois"), 0, False),
+            number(trained.thresholds[name], 1, True),
+            with_interval(entry.get(f"precision_seuil_{name}"), 1, True),
+            with_interval(entry.get(f"rappel_seuil_{name}"), 1, True),
+            with_interval(seen.get("rappel"), 1, True),
+            with_interval(seen.get("avance_mediane_mois"), 0, False),
         ]
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return lines
@@ -110,7 +114,7 @@ def _data_section(trained: TrainedModel) -> list[str]:
     on = trained.trained_on
     themes = Counter(feature.theme for feature in trained.features)
     listed = ", ".join(f"{theme} ({themes[theme]})" for theme in THEMES if themes[theme])
-    first, last = _month(on["periode_min"]), _month(on["periode_max"])
+    first, last = month_name(on["periode_min"]), month_name(on["periode_max"])
     return [
         "## Données",
         "",
@@ -150,8 +154,9 @@ def _level_section(trained: TrainedModel) -> list[str]:
     lines = [
         "## Niveau",
         "",
-        f"- De {_month(level['first'])} à {_month(level['last'])} (mois d'observation), {french_number(level['observed'])} entreprises ont "
-        f"défailli dans le mois suivant ; sans correction, le modèle en attendait {french_number(level['expected'], 1)}.",
+        f"- De {month_name(level['first'])} à {month_name(level['last'])} (mois d'observation), "
+        f"{french_number(level['observed'])} entreprises ont défailli dans le mois suivant ; sans correction, le modèle en attendait "
+        f"{french_number(level['expected'], 1)}.",
         f"- Les cotes de défaillance sont {sense} de {french_number(abs(change), 1)}{NARROW_SPACE}% pour toutes les entreprises et tous "
         "les intervalles : le classement et les contributions n'en dépendent pas.",
         "- L'écart est ramené vers 1 selon le nombre de défaillances (peu de défaillances, peu de correction), puis réduit à la puissance "
@@ -183,7 +188,7 @@ def _limits_section(evaluation: Mapping[str, Any]) -> list[str]:
             sense = "surestimées" if high < 0.9 else "sous-estimées"
             lines.append(
                 f"- **À {horizon} mois, les probabilités sont {sense}** : "
-                f"observé / attendu = {_with_interval(metric, 2, False)}, hors de 0,9–1,1."
+                f"observé / attendu = {with_interval(metric, 2, False)}, hors de 0,9–1,1."
             )
         if evaluation[horizon]["entreprises_defaillantes"] < 100:
             count = french_number(evaluation[horizon]["entreprises_defaillantes"])
@@ -225,7 +230,7 @@ def render(trained: TrainedModel, evaluation: Mapping[str, Any] | None = None, *
                 f"fenêtre est close (embargo de {trained.validation['embargo_mois']} mois). Entre crochets, l'intervalle à 95 %.",
                 "",
             ]
-        lines += [*_metric_table(figures), "", "## Seuils", "", *_threshold_table(trained, figures), ""]
+        lines += [*metric_table(figures), "", "## Seuils", "", *_threshold_table(trained, figures), ""]
     else:
         lines += ["Non mesurée : modèle appris sans validation.", ""]
     lines += _limits_section(figures)

@@ -20,7 +20,7 @@ from models_ml.panel import months
 
 Vector = NDArray[np.float64]
 TOP_SHARES = (0.01, 0.05, 0.10)
-TOP_COUNTS = (20, 50)
+TOP_COUNTS = (5, 20, 50)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -27,6 +27,7 @@ class Feature(BaseModel):
 
     `monotone`: +1 when more of it may only raise the risk, -1 lower it, 0 free. `famille`: reasons of one family say the same
     thing twice, so only the strongest is shown. Phrases hold `{valeur}` or, for a change, `{evolution}`.
+    `sources`: the deliveries that it needs, each with its substitutes after a `|`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -41,12 +42,17 @@ class Feature(BaseModel):
     phrase_zero: str | None = Field(default=None, alias="zero")
     phrase_missing: str = Field(alias="manquant")
     family: str = Field(default="", alias="famille")
+    sources: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _family_defaults_to_the_variable(self) -> Feature:
         if not self.family:
             object.__setattr__(self, "family", self.name)
         return self
+
+    def speaks_without(self, withheld: Collection[str]) -> bool:
+        """Whether the variable still means something when these sources say nothing."""
+        return not any(set(needed.split("|")) <= set(withheld) for needed in self.sources)
 
 
 @cache
@@ -57,6 +63,14 @@ def load_features(path: Path = FEATURES_FILE) -> tuple[Feature, ...]:
     if doubles := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"{path.name}: variables given twice: {', '.join(doubles)}")
     return features
+
+
+def features_without(withheld: Collection[str]) -> tuple[Feature, ...]:
+    """The variables of the project that these sources leave, in order. Raises ValueError when none is left."""
+    left = tuple(feature for feature in load_features() if feature.speaks_without(withheld))
+    if not left:
+        raise ValueError(f"aucune variable ne reste sans : {', '.join(sorted(withheld))}")
+    return left
 
 
 def feature_hash(features: Sequence[Feature]) -> str:

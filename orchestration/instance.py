@@ -40,6 +40,8 @@ class Settings(BaseModel):
     simulation: bool = False
     #: Months scored before the first published one, so that "new" has a past to be compared with.
     history_months: int = 12
+    #: Service that answers questions on the model, as its card names it.
+    contact: str = "le service qui exploite Vigie"
     #: Seed of everything random (model fitting, bootstrap).
     seed: int = 20160101
 

@@ -27,6 +27,7 @@ TABLES = {
     "entreprise": "candidate_entreprise",
     "score": "candidate_score",
     "raison": "candidate_raison",
+    "clignotant": "candidate_clignotant",
     "serie": "candidate_serie",
     "offre": "candidate_offre",
     "territoire": "candidate_territoire",

@@ -22,6 +22,7 @@ from orchestration.months import shift
 from orchestration.publication import ROLE, PublicationRefused
 from reporting import html, xlsx
 from reporting.model import (
+    Clignotant,
     Company,
     Counts,
     HorizonFigures,
@@ -114,6 +115,9 @@ class _Month:
             "where mois = %(month)s and est_nouvelle_detection and region = %(region)s"
         )
         self.reasons = self._by_siren("select * from published.raisons where mois = %(month)s order by siren, rang")
+        self.clignotants = self._by_siren(
+            "select * from published.clignotants where mois = %(month)s order by siren, ordre"
+        )
         self.series = self._by_siren("select * from published.series where mois = %(month)s order by siren, periode")
         self.offers = self._by_siren("select * from published.offres where mois = %(month)s order by siren, priorite")
         self.freshness = self._rows(
@@ -171,6 +175,7 @@ class _Month:
                 rang=row[f"rang_{kind}"],
                 retenue=row[f"retenue_{kind}"],
                 reasons=tuple(_take(Reason, reason) for reason in self.reasons[row["siren"]]),
+                clignotants=tuple(_take(Clignotant, lit) for lit in self.clignotants[row["siren"]]),
                 series=tuple(
                     SeriesPoint(
                         periode=point["periode"],

@@ -29,6 +29,14 @@ TERMS: tuple[tuple[str, str], ...] = (
         ),
     ),
     (
+        "Clignotant",
+        (
+            "Règle simple, reprise des tribunaux de l’entreprise belges ou des créanciers publics italiens, lue à côté du "
+            "modèle et sans lui. Chacune est donnée avec ce qu’elle a valu : combien d’entreprises où elle était allumée "
+            "ont connu une procédure dans les 18 mois."
+        ),
+    ),
+    (
         "CODEFI",
         (
             "Comité départemental d’examen des problèmes de financement des entreprises. Il réunit, autour du préfet, les "

@@ -83,6 +83,19 @@ class Reason(_Frozen):
     sens: Literal["aggravant", "favorable"]
 
 
+class Clignotant(_Frozen):
+    """A simple rule that is lit (clignotant), beside the model.
+
+    `precision_18m`: share of the companies where it was lit that failed within 18 months, None when too few were;
+    `taux_de_base_18m`: the same share among all companies where it was known.
+    """
+
+    phrase: str
+    origine: str
+    precision_18m: Probability | None = None
+    taux_de_base_18m: Probability | None = None
+
+
 class SeriesPoint(_Frozen):
     """One month of the company's past; a value is None when no source says it."""
 
@@ -133,6 +146,7 @@ class Company(_Frozen):
     a_delai: bool | None = None
     ap_etp_consomme_12m: float | None = None
     reasons: tuple[Reason, ...] = ()
+    clignotants: tuple[Clignotant, ...] = ()
     series: tuple[SeriesPoint, ...] = ()
     offers: tuple[Offer, ...] = ()
 
@@ -174,7 +188,10 @@ class Company(_Frozen):
 
 
 class SourceFreshness(_Frozen):
-    """How recent one source is, as known on the last day of the month."""
+    """How recent one source is, as known on the last day of the month.
+
+    `est_ecartee`: the model of the month was learned without it, because it is missing or too old.
+    """
 
     source: str
     producteur: str
@@ -185,6 +202,7 @@ class SourceFreshness(_Frozen):
     rejets: Count | None = None
     age_jours: int | None = None
     en_retard: bool
+    est_ecartee: bool = False
 
     @property
     def missing(self) -> bool:
@@ -297,6 +315,11 @@ class MonthlyReport(_Frozen):
     def late_sources(self) -> tuple[SourceFreshness, ...]:
         """Sources delivered, but later than their contract says."""
         return tuple(source for source in self.freshness if source.en_retard and not source.missing)
+
+    @property
+    def unused_sources(self) -> tuple[SourceFreshness, ...]:
+        """Sources that the model of the month does without."""
+        return tuple(source for source in self.freshness if source.est_ecartee)
 
     @property
     def missing_labels(self) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ class Sheet:
 
 
 def render(report: MonthlyReport) -> bytes:
-    """Bytes of the workbook of `report`: sheets Entreprises, Raisons, Offres, Séries, Fraîcheur, Paramètres."""
+    """Bytes of the workbook of `report`: sheets Entreprises, Raisons, Clignotants, Offres, Séries, Fraîcheur, Paramètres."""
     buffer = BytesIO()
     workbook = xlsxwriter.Workbook(
         buffer,
@@ -87,6 +87,7 @@ def _sheets(report: MonthlyReport) -> tuple[Sheet, ...]:
     return (
         _companies_sheet(report),
         _reasons_sheet(report),
+        _clignotants_sheet(report),
         _offers_sheet(report),
         _series_sheet(report),
         _freshness_sheet(report),
@@ -211,6 +212,20 @@ def _reasons_sheet(report: MonthlyReport) -> Sheet:
         for order, reason in enumerate(company.aggravating + company.favourable, start=1)
     ]
     return Sheet("Raisons", columns, rows)
+
+
+def _clignotants_sheet(report: MonthlyReport) -> Sheet:
+    columns = [
+        Column("Siren", "text", 11), Column("Raison sociale", "text", 38), Column("Clignotant allumé", "text", 80),
+        Column("Origine", "text", 12), Column("Procédure à 18 mois quand il est allumé", "share", 16),
+        Column("Procédure à 18 mois dans l’ensemble", "share", 16),
+    ]  # fmt: skip
+    rows: list[list[Value]] = [
+        [company.siren, company.nom, lit.phrase, lit.origine, lit.precision_18m, lit.taux_de_base_18m]
+        for company in report.companies
+        for lit in company.clignotants
+    ]
+    return Sheet("Clignotants", columns, rows)
 
 
 def _offers_sheet(report: MonthlyReport) -> Sheet:

@@ -11,9 +11,9 @@ from orchestration import recomputation
 from orchestration.assets import dbt_assets
 from orchestration.assets.ingestion import gate_check
 from orchestration.instance import Instance
+from orchestration.panel import ROLE, require_companies
 from orchestration.partitions import months_of
 from orchestration.resources import Vigie
-from orchestration.scoring import ROLE, require_companies
 
 GROUP = "features"
 MART = dg.AssetKey(["marts", "mart_company_month"])

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from expectations.gates import gate_scores
-from orchestration import scoring
+from orchestration import cards, scoring
 from orchestration.assets.features import MART, OUTCOME
 from orchestration.assets.ingestion import gate_check
 from orchestration.partitions import MONTHS, ONE_RUN, months_of
@@ -41,7 +41,8 @@ def models(context: dg.AssetExecutionContext, vigie: Vigie) -> dg.MaterializeRes
             "seuil F1": last.seuil_f1,
             "seuil F2": last.seuil_f2,
             "sha256": last.artefact_sha256,
-            "fiche": dg.MetadataValue.md((instance.models / last.model_id / "fiche.md").read_text(encoding="utf-8")),
+            "famille": last.famille,
+            "sources écartées": ", ".join(last.sources_ecartees) or "aucune",
         }
     )
 
@@ -72,7 +73,10 @@ def scores(context: dg.AssetExecutionContext, vigie: Vigie) -> Iterator[dg.Mater
     """Score the companies at risk in each month and explain the alerts."""
     instance, months = vigie.instance, months_of(context)
     written = scoring.score_months(instance, months)
-    yield dg.MaterializeResult(SCORE, metadata={"dagster/row_count": written.scores, "mois": len(months)})
+    text = cards.write(instance, months[-1])
+    yield dg.MaterializeResult(
+        SCORE, metadata={"dagster/row_count": written.scores, "mois": len(months), "fiche": dg.MetadataValue.md(text)}
+    )
     yield dg.MaterializeResult(EXPLANATION, metadata={"dagster/row_count": written.reasons})
     yield gate_check("scores", SCORE, gate_scores(instance.database_url, months[0], months[-1]))
 

@@ -53,8 +53,8 @@ grant select on all tables in schema raw, ingest to vigie_transformation;
 grant usage, create on schema staging, intermediate, marts, reference, publication, compat_sfor to vigie_transformation;
 
 -- scoring: reads marts, writes ml.
-grant usage on schema marts, ml to vigie_scoring;
-grant select on all tables in schema marts to vigie_scoring;
+grant usage on schema marts, ml, reference to vigie_scoring;
+grant select on all tables in schema marts, reference to vigie_scoring;
 
 -- publication: reads the candidate, writes what is published.
 grant usage on schema publication, published, ml, ingest, reference to vigie_publication;
@@ -68,7 +68,7 @@ begin
     foreach building in array array['vigie_transformation'] loop
         execute format('alter default privileges for role %I in schema marts grant select on tables to vigie_scoring', building);
         execute format('alter default privileges for role %I in schema publication grant select on tables to vigie_publication', building);
-        execute format('alter default privileges for role %I in schema reference grant select on tables to vigie_publication', building);
+        execute format('alter default privileges for role %I in schema reference grant select on tables to vigie_publication, vigie_scoring', building);
     end loop;
 end
 $$;

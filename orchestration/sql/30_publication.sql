@@ -110,6 +110,22 @@ create table if not exists publication.raison (
     primary key (publication_id, siren, rang)
 );
 
+-- Rules lit on a company in alert, read beside the model, with what each was worth so far.
+create table if not exists publication.clignotant (
+    publication_id bigint not null references publication.month,
+    month date not null,
+    siren text not null,
+    departement text,
+    ordre int not null,
+    clignotant text not null,
+    theme text not null,
+    phrase text not null,
+    origine text not null,
+    precision_18m double precision,
+    taux_de_base_18m double precision,
+    primary key (publication_id, siren, clignotant)
+);
+
 create table if not exists publication.serie (
     publication_id bigint not null references publication.month,
     month date not null,
@@ -168,6 +184,8 @@ create table if not exists publication.fraicheur (
     primary key (publication_id, source)
 );
 
+alter table publication.fraicheur add column if not exists est_ecartee boolean not null default false;
+
 -- Who may see what: a database role, a département ('*' = the whole country), and a level
 -- (A: everything; B: no URSSAF nor DGEFP amounts). A member of the role has its habilitations.
 create table if not exists publication.habilitation (
@@ -203,6 +221,7 @@ begin
             ('entreprise', 'publication.voit(current_user, departement, ''B'')'),
             ('offre', 'publication.voit(current_user, departement, ''B'')'),
             ('raison', 'publication.voit(current_user, departement, case when theme in (''Dettes sociales'', ''Activité partielle'') then ''A'' else ''B'' end)'),
+            ('clignotant', 'publication.voit(current_user, departement, case when theme = ''Dettes sociales'' then ''A'' else ''B'' end)'),
             ('montant', 'publication.voit(current_user, departement, ''A'')'),
             ('serie', 'publication.voit(current_user, departement, ''A'')')
         ) as wanted (name, condition)
@@ -219,7 +238,8 @@ $$;
 
 grant select, insert, update, delete on
     publication.month, publication.detection, publication.entreprise, publication.montant, publication.score,
-    publication.raison, publication.serie, publication.offre, publication.territoire, publication.fraicheur
+    publication.raison, publication.clignotant, publication.serie, publication.offre, publication.territoire,
+    publication.fraicheur
 to vigie_publication;
 grant usage on all sequences in schema publication to vigie_publication;
 grant select on
@@ -227,7 +247,8 @@ grant select on
 to vigie_transformation;
 grant select on
     publication.month, publication.detection, publication.entreprise, publication.montant, publication.score,
-    publication.raison, publication.serie, publication.offre, publication.territoire, publication.fraicheur
+    publication.raison, publication.clignotant, publication.serie, publication.offre, publication.territoire,
+    publication.fraicheur
 to vigie_lecteur;
 alter role vigie_lecteur set default_transaction_read_only = on;
 alter role vigie_lecteur set statement_timeout = '60s';

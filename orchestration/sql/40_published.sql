@@ -197,6 +197,34 @@ comment on column published.raisons.contribution is 'Contribution au logarithme 
 comment on column published.raisons.sens is '« aggravant » ou « favorable ». Source : Vigie.';
 comment on column published.raisons.phrase is 'La raison en une phrase. Source : Vigie.';
 
+create or replace view published.clignotants with (security_invoker = true) as
+select
+    t.month as mois,
+    t.siren as siren,
+    t.departement as departement,
+    t.ordre as ordre,
+    t.clignotant as clignotant,
+    t.theme as theme,
+    t.phrase as phrase,
+    t.origine as origine,
+    t.precision_18m as precision_18m,
+    t.taux_de_base_18m as taux_de_base_18m
+from publication.clignotant as t
+inner join publication.month as m on m.publication_id = t.publication_id
+where m.status = 'published';
+
+comment on view published.clignotants is 'Une ligne par mois publié, entreprise en alerte et clignotant allumé : règles simples de pays voisins, à côté du modèle.';
+comment on column published.clignotants.mois is 'Mois d’observation (premier jour du mois). Source : Vigie.';
+comment on column published.clignotants.siren is 'Numéro SIREN de l’entreprise. Source : Insee.';
+comment on column published.clignotants.departement is 'Code du département du siège. Source : Insee.';
+comment on column published.clignotants.ordre is 'Rang d’affichage. Unité : rang. Source : Vigie.';
+comment on column published.clignotants.clignotant is 'Code du clignotant. Source : Vigie.';
+comment on column published.clignotants.theme is 'Thème du clignotant. Source : Vigie.';
+comment on column published.clignotants.phrase is 'Ce que dit le clignotant, en une phrase. Source : Vigie.';
+comment on column published.clignotants.origine is 'Pays dont vient la règle. Source : Vigie.';
+comment on column published.clignotants.precision_18m is 'Part des entreprises où il était allumé qui ont connu une procédure dans les 18 mois, mesurée sur douze mois clos ; vide sous trente observations. Unité : fraction de 0 à 1. Source : Vigie.';
+comment on column published.clignotants.taux_de_base_18m is 'Même part pour toutes les entreprises suivies où il était connu. Unité : fraction de 0 à 1. Source : Vigie.';
+
 create or replace view published.series with (security_invoker = true) as
 select
     t.month as mois,
@@ -288,7 +316,8 @@ select
     t.lignes as lignes,
     t.rejets as rejets,
     t.age_jours as age_jours,
-    t.en_retard as en_retard
+    t.en_retard as en_retard,
+    t.est_ecartee as est_ecartee
 from publication.fraicheur as t
 inner join publication.month as m on m.publication_id = t.publication_id
 where m.status = 'published';
@@ -304,6 +333,7 @@ comment on column published.fraicheur_sources.lignes is 'Nombre de lignes de la 
 comment on column published.fraicheur_sources.rejets is 'Nombre de lignes refusées dans la dernière livraison. Unité : lignes. Source : Vigie.';
 comment on column published.fraicheur_sources.age_jours is 'Âge des données à la fin du mois. Unité : jours. Source : Vigie.';
 comment on column published.fraicheur_sources.en_retard is 'Vrai si la source est plus ancienne que ce qui est attendu. Source : Vigie.';
+comment on column published.fraicheur_sources.est_ecartee is 'Vrai si le modèle du mois a été appris sans cette source, absente ou trop ancienne. Source : Vigie.';
 
 -- As of a day (UTC): what readers saw on that day. A publication that was taken back since is not shown.
 create or replace function published.publication_au(au date) returns bigint

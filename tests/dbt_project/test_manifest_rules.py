@@ -117,6 +117,14 @@ def test_features_of_the_model_are_columns_of_the_mart(models: list[Any]) -> Non
     assert names <= set(mart.columns)
 
 
+def test_every_clignotant_has_its_text(models: list[Any]) -> None:
+    """A rule without its text would be lit in the report without a word; a text without its rule would never be."""
+    mart = next(m for m in models if m.name == "mart_clignotant")
+    rules = {name for name, column in mart.columns.items() if column.data_type == "boolean"}
+    with (PROJECT / "seeds" / "clignotant.csv").open(encoding="utf-8") as lines:
+        assert rules == {row["code"] for row in csv.DictReader(lines)}
+
+
 def test_territories_are_complete() -> None:
     """101 départements and 18 régions; Burgundy-Franche-Comté says how many companies it can contact."""
     with (PROJECT / "seeds" / "territoire.csv").open(encoding="utf-8") as lines:

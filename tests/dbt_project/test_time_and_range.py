@@ -16,7 +16,7 @@ MONTHS = [date(2019 + m // 12, m % 12 + 1, 1) for m in range(16)]
 FIRST, LAST = "2019-09-01", "2020-02-01"
 #: As-of months, latest first: each forgets more than the one before it.
 AS_OF = ("2020-01-01", "2019-11-01", "2019-09-01")
-TABLES = ("mart_company_month", "mart_source_freshness", "mart_perimetre")
+TABLES = ("mart_company_month", "mart_source_freshness", "mart_perimetre", "mart_clignotant")
 
 
 def _versions(dice: random.Random, known: date, row: dict[str, Any], change: str) -> list[dict[str, Any]]:
@@ -263,7 +263,7 @@ def test_months_built_one_by_one_equal_months_built_together(
         steps.features(FIRST, "2019-10-01")
         for month in ("2019-11-01", "2019-12-01", "2020-01-01", "2020-02-01"):
             steps.features(month, month)
-        for table in (*TABLES, "mart_outcome"):
+        for table in (*TABLES, "mart_outcome", "mart_clignotant_valeur"):
             assert cells_of(steps, table) == cells_of(together, table), table
         events = "select e::text from marts.mart_evenement e order by 1"
         assert steps.query(events) == together.query(events)
@@ -301,7 +301,7 @@ def test_lists_built_one_by_one_equal_lists_built_together(together: Warehouse) 
     """A range sees the published lists before it, and itself; the two must tell the same novelty."""
     together.execute(
         "insert into ml.model values ('old', 0.6, 0.35), ('new', 0.5, 0.3);"
-        "insert into ml.run_month select distinct month, case when month < '2020-01-01' then 'old' else 'new' end"
+        "insert into ml.run_month (month, model_id) select distinct month, case when month < '2020-01-01' then 'old' else 'new' end"
         " from marts.mart_company_month where month >= '2019-10-01';"
         # A score that moves, the same in all runs: the digest of the siren and of the month.
         "insert into ml.score select siren, month, model_id, p / 2, p, least(1, p * 1.5), 0 from marts.mart_company_month,"
@@ -310,7 +310,7 @@ def test_lists_built_one_by_one_equal_lists_built_together(together: Warehouse) 
         "insert into ml.explanation select siren, month, model_id, 1, 'Effectif', 'effectif', 1, 0.5, 'aggravant', 'Phrase.'"
         " from ml.score"
     )
-    names = ("detection", "score", "raison", "serie", "territoire", "fraicheur", "offre")
+    names = ("detection", "score", "raison", "clignotant", "serie", "territoire", "fraicheur", "offre")
     together.publication("2019-10-01", LAST)
     at_once = {name: sorted(together.query(f"select t::text from publication.candidate_{name} t")) for name in names}
     one_by_one: dict[str, list[Any]] = {name: [] for name in names}

@@ -53,7 +53,7 @@ from generate_series(1, 600) as g
 cross join generate_series(date '2025-01-01', date '2025-05-01', interval '1 month') as m;
 """
 SCORES = """
-create table ml.model (model_id text primary key);
+create table ml.model (model_id text primary key, profil jsonb not null default '{"p18": {}}');
 create table ml.run_month (month date primary key, model_id text not null);
 create table ml.score (siren text, month date, model_id text, p12 float8, p18 float8, p24 float8, logit float8);
 insert into ml.model values ('modele-a'), ('modele-b');
@@ -65,6 +65,15 @@ from (
     select siren, month, 0.005 + 0.3 * power(((cast(siren as integer) * 37) % 601) / 601.0, 3) as p
     from marts.mart_company_month where a_risque
 ) as s;
+create table ml.monitoring (
+    month date, mesure text, objet text, effectif bigint, valeur float8, bas float8, haut float8, mesure_en date
+);
+insert into ml.monitoring
+select r.month, t.mesure, t.objet, 588, t.valeur, null, null, r.month from ml.run_month as r, (values
+    ('psi_score', 'p18', 0.02), ('psi_variable', 'effectif', 0.1), ('renouvellement', 'F1 et F2', 0.2)
+) as t (mesure, objet, valeur);
+insert into ml.monitoring select cast(m as date), 'observe_sur_attendu', '12', 10, 1.1, 0.6, 1.7, date '2025-05-01'
+from generate_series(date '2023-01-01', date '2024-02-01', interval '1 month') as m;
 """
 APRIL, MAY = date(2025, 4, 1), date(2025, 5, 1)
 
@@ -369,6 +378,26 @@ SCORE_FAULTS = {
         update ml.score set model_id = 'modele-b' where month = '2025-05-01'""",
         ("renoté",),
     ),
+    "a month that was not monitored": (
+        "delete from ml.monitoring where month = '2025-05-01'",
+        ("chaque mois doit avoir son suivi",),
+    ),
+    "a variable that is another one": (
+        "update ml.monitoring set valeur = 3.1 where month = '2025-05-01' and mesure = 'psi_variable'",
+        ("répartition d'une variable", "effectif 2025-05"),
+    ),
+    "a population of scores that is another one": (
+        "update ml.monitoring set valeur = 1.1 where month = '2025-05-01' and mesure = 'psi_score'",
+        ("apprentissage du modèle (PSI)", "p18 2025-05"),
+    ),
+    "five times the failures announced": (
+        "update ml.monitoring set valeur = 5, bas = 4.1, haut = 6 where month = '2024-02-01'",
+        ("les défaillances venues", "12 2024-02"),
+    ),
+    "a list that is another one": (
+        "update ml.monitoring set valeur = 1.6 where month = '2025-05-01' and mesure = 'renouvellement'",
+        ("se renouveler", "F1 et F2 2025-05"),
+    ),
 }
 
 
@@ -378,6 +407,21 @@ def test_faulty_scores_are_stopped(mart_url: str, fault: str) -> None:
     statement, fragments = SCORE_FAULTS[fault]
     mutate(mart_url, statement)
     assert_closed(gate_scores(mart_url, MAY, MAY), *fragments)
+
+
+def test_a_doubt_on_the_model_in_operation_is_told_and_refuses_nothing(mart_url: str) -> None:
+    """A cycle that turns moves the level of every model: closing the gate each time would have it switched off."""
+    mutate(
+        mart_url,
+        """update ml.monitoring set valeur = 1.6, bas = 1.3, haut = 1.9 where month = '2024-02-01';
+        update ml.monitoring set valeur = 0.6 where month = '2025-05-01' and mesure = 'psi_variable'""",
+    )
+    result = gate_scores(mart_url, MAY, MAY)
+    assert result.passed, result.summary_fr()
+    assert {failure.column for failure in result.failures} == {
+        "observe_sur_attendu_a_surveiller",
+        "psi_variable_a_surveiller",
+    }
 
 
 def test_a_new_model_is_compared_with_its_own_scores_of_the_month_before(mart_url: str) -> None:

@@ -100,3 +100,15 @@ def test_reasons_do_not_depend_on_the_rest_of_the_batch(trained: TrainedModel, l
     alone = last_month.slice(9, 1)
     name = alone.get_column("entity").item()
     assert reasons(trained.model.contributions(alone), trained.features).equals(batch.filter(pl.col("entity") == name))
+
+
+def test_a_company_that_did_not_change_keeps_its_reasons(trained: TrainedModel, last_month: pl.DataFrame) -> None:
+    """The month, the list around it and the news of others are no reason: an agent who reads two reports sees one company."""
+    company = last_month.slice(3, 1)
+    later = company.with_columns(period=pl.col("period").dt.offset_by("1mo"))
+    others = last_month.slice(10, 20).with_columns(period=pl.col("period").dt.offset_by("1mo"))
+    now = reasons(trained.model.contributions(company), trained.features)
+    then = reasons(trained.model.contributions(pl.concat([others, later])), trained.features)
+    then = then.filter(pl.col("entity") == company.get_column("entity").item())
+    assert now.drop("period").equals(then.drop("period"))
+    assert {"aggravant", "favorable"} <= set(now.get_column("sens")), "both what worries and what reassures"

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from expectations.contract import load_contracts
 from models_ml.explain import phrase
-from models_ml.features import THEMES, Feature, feature_hash, load_features
+from models_ml.features import THEMES, Feature, feature_hash, features_without, load_features
 
 
 def test_every_variable_says_something_true_for_every_kind_of_value() -> None:
@@ -51,3 +52,22 @@ def test_a_variable_given_twice_is_refused(tmp_path: Path) -> None:
     file.write_text(line * 2, encoding="utf-8")
     with pytest.raises(ValueError, match="dette"):
         load_features(file)
+
+
+def test_every_variable_names_sources_that_exist() -> None:
+    """A misspelt source would leave its variables in the model the month it disappears."""
+    contracts = set(load_contracts())
+    for feature in load_features():
+        assert feature.sources, feature.name
+        assert {name for needed in feature.sources for name in needed.split("|")} <= contracts, feature.name
+
+
+def test_a_source_that_is_missing_takes_its_variables_and_no_other() -> None:
+    left = {feature.name for feature in features_without(["altares__paydex"])}
+    assert {feature.name for feature in load_features()} - left == {
+        "paydex_jours", "paydex_moyenne_6m", "paydex_variation_12m"
+    }  # fmt: skip
+    assert features_without(["urssaf__effectif"]) == load_features(), "the other headcount file is enough"
+    assert "dette_sur_cotisation" not in {feature.name for feature in features_without(["urssaf__cotisation"])}
+    with pytest.raises(ValueError, match="aucune variable"):
+        features_without(list(load_contracts()))

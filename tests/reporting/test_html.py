@@ -21,7 +21,7 @@ from report_samples import (
 )
 
 from reporting import html
-from reporting.model import NATURAL_PERSON, MethodFigures, MonthlyReport, Reason
+from reporting.model import NATURAL_PERSON, Clignotant, MethodFigures, MonthlyReport, Reason
 
 NARROW, NO_BREAK = "\u202f", "\u00a0"
 
@@ -150,6 +150,32 @@ def test_retained_companies_are_full_cards_in_order_and_the_others_are_short() -
     short = next(element for element in page.find("ol") if element.attributes["class"] == "autres")
     assert [li.attributes["id"] for li in short.find("li")] == [f"e-{siren(1_200_000 + r)}" for r in range(6, 13)]
     assert f"5{NO_BREAK}entreprises retenues sur 12 nouvellement détectées" in page.words
+
+
+def test_a_lit_rule_comes_with_what_it_was_worth() -> None:
+    """« Allumé » alone frightens; with too few cases nothing is claimed."""
+    lit = (
+        Clignotant(phrase="Deux exercices en perte", origine="Belgique", precision_18m=0.12, taux_de_base_18m=0.03),
+        Clignotant(phrase="Liquidité faible", origine="Belgique", taux_de_base_18m=0.03),
+    )
+    words = Page(html.render(one_company(clignotants=lit))).words
+    assert (
+        f"Deux exercices en perte. Procédure dans les 18{NO_BREAK}mois{NO_BREAK}: 12{NO_BREAK}entreprises sur{NO_BREAK}100 quand il est "
+        f"allumé, 3{NO_BREAK}entreprises sur{NO_BREAK}100 dans l’ensemble." in words
+    )
+    assert "Liquidité faible. Trop peu de cas pour dire ce que vaut ce signal." in words
+    assert "Clignotants allumés" not in Page(html.render(one_company())).words
+
+
+def test_the_sources_that_the_model_does_without_are_named() -> None:
+    """A month scored without Altares reads like any other, unless the freshness box says it."""
+    unused = tuple(each.model_copy(update={"est_ecartee": each.source == "altares__paydex"}) for each in FRESHNESS)
+    words = Page(html.render(report(freshness=unused))).words
+    assert (
+        f"a été appris sans cette source, absente ou trop ancienne{NO_BREAK}: Retards de paiement aux fournisseurs."
+        in words
+    )
+    assert "a été appris sans" not in Page(html.render(report())).words
 
 
 def test_figures_follow_french_typography() -> None:

@@ -14,7 +14,7 @@ from report_samples import MONTH, OFFERS, company, department_report, report
 from reporting import xlsx
 from reporting.model import NATURAL_PERSON, MonthlyReport, Reason
 
-SHEETS = ["Entreprises", "Raisons", "Offres", "Séries", "Fraîcheur", "Paramètres"]
+SHEETS = ["Entreprises", "Raisons", "Clignotants", "Offres", "Séries", "Fraîcheur", "Paramètres"]
 
 
 def rows_of(sample: MonthlyReport, sheet: str) -> list[dict[str, object]]:

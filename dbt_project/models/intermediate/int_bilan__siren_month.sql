@@ -83,6 +83,7 @@ accounts_and_the_previous as (
         *,
         row_number() over newest_first as recency,
         lead(chiffre_affaires) over newest_first as chiffre_affaires_precedent,
+        lead(resultat_net) over newest_first as resultat_net_precedent,
         lead(date_cloture_exercice) over newest_first as date_cloture_precedente
     from accounts_known_in_a_segment
     where preference = 1
@@ -103,6 +104,11 @@ accounts_by_month as (
                 and accounts.date_cloture_exercice - accounts.date_cloture_precedente <= 550
                 then accounts.chiffre_affaires / accounts.chiffre_affaires_precedent - 1
         end as ca_evolution,
+        case
+            when accounts.resultat_net >= 0 then false
+            when accounts.date_cloture_exercice - accounts.date_cloture_precedente <= 550
+                then accounts.resultat_net < 0 and accounts.resultat_net_precedent < 0
+        end as deux_exercices_deficitaires,
         accounts.marge_ebe,
         case
             when accounts.chiffre_affaires > 0 then accounts.resultat_net / accounts.chiffre_affaires

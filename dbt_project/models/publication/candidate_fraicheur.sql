@@ -9,20 +9,28 @@ freshness as (
 
 ),
 
+run_month as (
+
+    select * from {{ source('ml', 'run_month') }}
+
+),
+
 fraicheur as (
 
     select
-        month,
-        source,
-        producteur,
-        libelle,
-        derniere_livraison,
-        derniere_periode,
-        lignes,
-        rejets,
-        age_jours,
-        en_retard
+        freshness.month,
+        freshness.source,
+        freshness.producteur,
+        freshness.libelle,
+        freshness.derniere_livraison,
+        freshness.derniere_periode,
+        freshness.lignes,
+        freshness.rejets,
+        freshness.age_jours,
+        freshness.en_retard,
+        coalesce(freshness.source = any(run_month.sources_ecartees), false) as est_ecartee
     from freshness
+    left join run_month on freshness.month = run_month.month
 
 )
 
