@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 VIGIE_HOME ?= .vigie
 export VIGIE_HOME
 
-.PHONY: install demo up psql test test-long bench bench-marts lint clean
+.PHONY: install demo up psql test test-long bench bench-ingest bench-marts lint clean
 
 install: $(VENV)/.installed
 
@@ -35,6 +35,10 @@ test-long: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+# Loading alone: about a quarter of an hour; other sizes: python -m benchmarks --help.
+bench-ingest: install
+	$(BIN)/python -m benchmarks --only ingest
 
 bench-marts: install
 	$(BIN)/python -m benchmarks.marts

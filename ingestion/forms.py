@@ -17,7 +17,7 @@ from expectations.contract import Contract
 from ingestion import json_records, parquet, workbook
 from ingestion.content import Content, Form, Refusal
 from ingestion.layout import Layout, find_layout, layout_of_cells
-from ingestion.records import Header, first_line, raw_records, read_records
+from ingestion.records import Header, first_line, raw_records, read_records, stripped
 
 
 class _TableReader(Protocol):
@@ -49,7 +49,8 @@ def layout_of(content: Content, contract: Contract) -> tuple[str, Layout]:
 
 
 def records_of(content: Content, layout: Layout) -> Iterator[pl.DataFrame]:
-    """Records in batches: `_line`, `_raw`, `_fault`, `_detail`, then one text column `c<i>` per header cell."""
+    """Records in batches: `_line`, `_raw`, `_fault`, `_detail`, then one text column `c<i>` per header cell, without
+    outer white space (empty cells are null)."""
     if content.form == "texte":
         yield from read_records(content, layout.header, layout.delimiter)
     else:
@@ -73,15 +74,15 @@ def lines_without_layout(content: Content) -> Iterator[tuple[list[int], list[str
 def _as_records(rows: pl.DataFrame, delimiter: str) -> pl.DataFrame:
     cells = rows.columns[1:]
     raw = _joined(rows.select(cells), delimiter)
-    bare = [pl.col(cell).str.strip_chars() for cell in cells]
     nul = raw.str.contains("\0", literal=True)
-    return rows.select(
+    records = rows.select(
         "_line",
         raw.alias("_raw"),
         pl.when(nul).then(pl.lit("caractere_nul")).alias("_fault"),
         pl.lit(None, pl.String).alias("_detail"),
-        *(pl.when(stripped != "").then(stripped).alias(cell) for cell, stripped in zip(cells, bare, strict=True)),
+        *cells,
     )
+    return stripped(records)
 
 
 def _joined(rows: pl.DataFrame, delimiter: str) -> pl.Series:

@@ -14,9 +14,10 @@ from typing import Any
 import polars as pl
 
 from ingestion.content import Content, Refusal, text_blocks
-from ingestion.records import MAX_LINE, Header
+from ingestion.records import Header
 
 _BATCH = 20_000
+_VALUE_MAX = 64 << 20  # characters of one value: a page of an interface holds many records
 _ENVELOPES = ("results", "records")
 _BETWEEN = re.compile(r"[\s,\]]*")
 _exact = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
@@ -74,7 +75,7 @@ def _values(content: Content) -> Iterator[Any]:
                 yield item
             start = _BETWEEN.match(held, start).end()  # type: ignore[union-attr]
         held = held[start:]
-        if len(held) > MAX_LINE:
+        if len(held) > _VALUE_MAX:
             break
     if held.strip():
         raise _refusal(content, number + 1, "JSON illisible")
