@@ -30,6 +30,8 @@ from ingestion.reading import Batch, Reading, refuse_if_changed
 from ingestion.records import first_line
 
 Status = Literal["loaded", "identical", "refused"]
+#: Told as a file is read: lines so far, bytes of text so far, bytes in all (decompressed).
+Progress = Callable[[int, int, int], None]
 _QUARANTINE = "ingest.rejected_row"
 
 # Open versions are read and compared here when the file is large enough to repay it, and the memory allows it.
@@ -79,7 +81,7 @@ class _Delivery:
     layout: Layout | None = None
     delivery_id: int = 0
     taken: Taken | None = None
-    progress: Callable[[int], None] | None = None
+    progress: Progress | None = None
     started: float = field(default_factory=time.perf_counter)
 
     @property
@@ -103,7 +105,7 @@ def ingest_file(
     identity: Identity = "luhn",
     source: str | None = None,
     run_id: str | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
     role: str | None = None,
     again: bool = False,
     taken: Taken | None = None,
@@ -111,8 +113,8 @@ def ingest_file(
     """Loads one file as a delivery received on `received_on`, and says what became of each of its lines.
 
     `source` forces a contract instead of recognising the file by its name (KeyError when there is none of that name).
-    `again` loads a content that was already loaded (after its contract gained a column, say). `progress` is called with
-    the number of lines read so far. Bad input never raises: it is refused, with the reason, in the ledger too. Except
+    `again` loads a content that was already loaded (after its contract gained a column, say). `progress` hears how
+    far the reading is. Bad input never raises: it is refused, with the reason, in the ledger too. Except
     for a replay (`taken`: lines out of the quarantine): it records nothing when it brings nothing, and raises Refusal.
     Everything is written in one transaction under a lock per source: a kill leaves nothing half done. Raises
     psycopg.Error when the server fails.
@@ -203,14 +205,15 @@ class _Stage:
         content, layout = self.delivery.content, self.delivery.layout
         assert content is not None
         assert layout is not None
-        reading = Reading(content, layout, self.contract, identity)
+        reading, size = Reading(content, layout, self.contract, identity), 0
         # Three steps at once: a batch is typed, the one before is compared and packed, the one before that is sent.
         with closing(ahead(self._prepared(reading.batches()))) as batches:
             for batch, rows in batches:
                 self._send(batch, rows)
                 self.lines += batch.records
+                size += batch.size
                 if self.delivery.progress:
-                    self.delivery.progress(self.lines)
+                    self.delivery.progress(self.lines, min(size, content.size), content.size)
 
     def finish(self) -> load.Comparison:
         """Opens and closes versions, once every line was read."""

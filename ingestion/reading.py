@@ -22,7 +22,7 @@ from ingestion.lines import REJECT_SCHEMA, Identity, LineReader, Typed, printabl
 class Batch:
     """Lines read together: `rows` typed (`_line` + contract columns) with their `marks`, of which those in the mask
     `kept` repeat no earlier key; `rejects` (REJECT_SCHEMA, repeated keys included); `rejected_keys` (key columns of the
-    lines without a row); number of records."""
+    lines without a row); number of records, and how many bytes of text they are."""
 
     rows: pl.DataFrame
     marks: Marks
@@ -30,6 +30,7 @@ class Batch:
     rejects: pl.DataFrame
     rejected_keys: pl.DataFrame
     records: int
+    size: int
 
 
 def refuse_if_changed(content: Content) -> None:
@@ -67,7 +68,8 @@ class Reading:
             # A warning on the same line gives way to the reject.
             rejects = pl.concat([rejects.filter(~pl.col("line").is_in(doubles["line"].implode())), doubles])
             kept = ~rows["_line"].is_in(doubles["line"].implode()).to_numpy()
-        return Batch(rows, marks, kept, rejects, typed.rejected_keys, typed.records)
+        size = int(typed.raw["_raw"].str.len_bytes().sum()) + typed.records  # a line feed each
+        return Batch(rows, marks, kept, rejects, typed.rejected_keys, typed.records, size)
 
     def _doubles(self, typed: Typed, first: pl.Series) -> pl.DataFrame:
         """The reject of each line that repeats a key of an earlier line."""

@@ -111,7 +111,7 @@ def ingest(
     with runs.opened(instance) as url, bars() as progress:
         overall = progress.add_task("files", total=len(files))
         for file in files:
-            rows = progress.add_task(file.name, total=None)
+            reading = progress.add_task(file.name, total=100)
             accounts.append(
                 ingest_file(
                     as_role(url, INGESTION_ROLE),
@@ -120,10 +120,10 @@ def ingest(
                     contracts=contracts,
                     identity=instance.settings.identity,
                     source=source,
-                    progress=partial(_advance, progress, rows),
+                    progress=partial(_advance, progress, reading, file.name),
                 )
             )
-            progress.remove_task(rows)
+            progress.remove_task(reading)
             progress.advance(overall)
     if as_json:
         print_json({"deliveries": [dataclasses.asdict(account) for account in accounts], "totals": _totals(accounts)})
@@ -133,8 +133,11 @@ def ingest(
         raise Refused("\n".join(f"{account.file_name}: {account.reason}" for account in refused))
 
 
-def _advance(progress: Progress, task: TaskID, done: int) -> None:
-    progress.update(task, completed=done)
+def _advance(progress: Progress, task: TaskID, name: str, lines: int, size: int, total: int) -> None:
+    """Per cent of the file, lines and lines a second; the bar itself tells the time left."""
+    seconds = next(item.elapsed for item in progress.tasks if item.id == task) or 1.0
+    description = f"{name} · {lines:,} lines · {lines / seconds:,.0f}/s"
+    progress.update(task, completed=100 * size // max(total, 1), description=description)
 
 
 def today() -> date:
