@@ -76,7 +76,7 @@ def _values(content: Content) -> Iterator[Any]:
             start = _BETWEEN.match(held, start).end()  # type: ignore[union-attr]
         held = held[start:]
         if len(held) > _VALUE_MAX:
-            break
+            raise _refusal(content, number + 1, f"objet de plus de {_VALUE_MAX} caractères")
     if held.strip():
         raise _refusal(content, number + 1, "JSON illisible")
 

@@ -30,10 +30,18 @@
    kept in raw and in staging, and count in no company. #}
 {% test account_is_known(model, own_siren) %}
 {{ config(severity='warn') }}
+with
+
+line as (
+
+    select * from {{ model }}
+
+)
+
 select
     line.compte,
     count(*) as lignes
-from {{ model }} as line
+from line
 where
     line.{{ own_siren }} is null
     and line.known_to = 'infinity'
