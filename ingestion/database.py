@@ -177,6 +177,25 @@ def create_open_key_index(contract: Contract) -> sql.Composed:
     )
 
 
+def _say_what_closed(connection: psycopg.Connection, contract: Contract) -> None:
+    """Adds `_closed_by`; in a table that did without it, the file received that day closed the version."""
+    known = connection.execute(
+        "select from information_schema.columns "
+        "where table_schema = 'raw' and table_name = %s and column_name = '_closed_by'",
+        [contract.name],
+    ).fetchone()
+    if known is not None:
+        return
+    connection.execute(sql.SQL("alter table {} add column _closed_by bigint").format(raw_table(contract)))
+    connection.execute(
+        sql.SQL(
+            "update {} as r set _closed_by = (select min(d.delivery_id) from ingest.delivery as d where d.source = %s "
+            "and d.status = 'loaded' and d.received_on = r._known_to) where _known_to < 'infinity'"
+        ).format(raw_table(contract)),
+        [contract.name],
+    )
+
+
 def _create_raw_table(connection: psycopg.Connection, contract: Contract) -> None:
     table = raw_table(contract)
     definitions = [
@@ -200,7 +219,7 @@ def _create_raw_table(connection: psycopg.Connection, contract: Contract) -> Non
                 table, sql.Identifier(column.name), sql.SQL(column.sql_type)
             )
         )
-    connection.execute(sql.SQL("alter table {} add column if not exists _closed_by bigint").format(table))
+    _say_what_closed(connection, contract)
     connection.execute(create_open_key_index(contract))
     # The rows of one delivery lie together: a tiny index finds them without reading the whole table (the gates do).
     connection.execute(

@@ -108,6 +108,14 @@ def deliver_all(base: Base, files: list[tuple[str, str, int]]) -> Counter[str]:
     return seen
 
 
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_lines_of_every_fixture_are_counted_like_an_independent_counter_does(source: str) -> None:
+    path = FIXTURES / f"{source}.csv"
+    check = check_file(path, CONTRACTS, source=source)
+    assert assert_counted(path, CONTRACTS[source], check)
+    assert_every_line_is_in_one_record(path, CONTRACTS[source])
+
+
 def test_each_kind_of_malformed_file_is_loaded_or_refused_and_fully_counted(base: Base) -> None:
     files = [(SOURCES[n % len(SOURCES)], kind, 0) for n, kind in enumerate(MALFORMED)]
     seen = deliver_all(base, files)
@@ -119,7 +127,7 @@ def test_each_kind_of_malformed_file_is_loaded_or_refused_and_fully_counted(base
 @pytest.mark.long
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_kind_of_malformed_file_of_every_contract(base: Base, source: str) -> None:
-    """17 contracts × 48 kinds: more than 500 files."""
+    """All contracts together: more than 500 files."""
     assert len(SOURCES) * len(MALFORMED) > 500
     seen = deliver_all(base, [(source, kind, 1) for kind in MALFORMED])
     assert seen["compared"] > len(MALFORMED) // 3

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from delivery_base import Base
 
+from ingestion.database import create_schemas
 from ingestion.withdraw import WithdrawalRefused, withdraw
 
 JAN, FEB, MAR = date(2026, 1, 15), date(2026, 2, 15), date(2026, 3, 15)
@@ -84,6 +85,17 @@ def test_a_row_that_another_file_of_the_same_day_had_closed_stays_closed(base: B
     )
     assert two.rows_closed > 0
     withdraw(base.url, two.delivery_id)
+    assert versions(base) == before
+
+
+def test_versions_closed_before_the_column_that_says_by_what_are_given_back_too(base: Base, debits: str) -> None:
+    """An instance of before: without its delivery, a closed version would stay closed for ever."""
+    base.deliver(debits, received=JAN)
+    before = versions(base)
+    bad = base.deliver(corrected(debits), received=FEB)
+    base.execute("alter table raw.urssaf__debit drop column _closed_by")
+    create_schemas(base.url, base.contracts)
+    assert withdraw(base.url, bad.delivery_id).rows_reopened == 1
     assert versions(base) == before
 
 
