@@ -11,6 +11,7 @@ from pydantic import ValidationError
 _TYPES = {
     "bool": "vrai ou faux (true, false)",
     "date": "une date AAAA-MM-JJ",
+    "dict": "une suite de champs",
     "float": "un nombre",
     "int": "un nombre entier",
     "list": "une liste",
@@ -110,5 +111,7 @@ def _sentence(problem: Any, quote_values: bool) -> str:
             return f"{context['le']} au plus attendu{got}"
         case "too_short":
             return f"{context['min_length']} valeur au moins attendue"
+        case "union_tag_invalid" | "union_tag_not_found":  # the field that says which kind of thing it is
+            return f"{context['discriminator'].strip(chr(39))} : {context.get('expected_tags', 'champ')} attendu"
     wanted = _TYPES.get(kind.partition("_")[0])
     return f"il faut ici {wanted}{got}" if wanted else f"valeur invalide ({kind}){got}"

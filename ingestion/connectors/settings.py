@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from expectations.contract import Contract
 from expectations.located_yaml import read_model
+from expectations.mistakes import Misplaced
 from ingestion.connectors.faults import ConnectorError, PeerFault
 from ingestion.ingest import recognise
 from ingestion.layout import normalised
@@ -156,7 +157,7 @@ class _Named(_Connector):
         found = recognise(Path(f"{self.file_name}_2000-01-01{extension}"), contracts)
         if found is None or found.name != self.contract:
             other = found.name if found else "aucun contrat"
-            raise ValueError(f"file_name : {self.file_name}… est reconnu par {other}, pas par {self.contract}")
+            raise Misplaced("file_name", f"{self.file_name}… est reconnu par {other}, pas par {self.contract}")
 
 
 class Watermark(_Model):
@@ -194,14 +195,14 @@ class Postgresql(_Named):
         if (self.table is None) == (self.query is None):
             raise ValueError("donner `table` ou `query`, l'un des deux")
         if self.sslmode == "disable" and self.host not in LOOPBACK and not self.host.startswith("/"):
-            raise ValueError("sslmode : une base d'une autre machine se lit en TLS")
+            raise Misplaced("sslmode", "une base d'une autre machine se lit en TLS")
         contracts = _contracts(info)
         contract = contracts[self.contract]
         self._check_name(".csv", contracts)
         if self.watermark and contract.mode == "snapshot":
-            raise ValueError(f"watermark : {self.contract} est un stock complet, un extrait en fermerait le reste")
+            raise Misplaced("watermark", f"{self.contract} est un stock complet, un extrait en fermerait le reste")
         if "utf-8" not in contract.encodings:
-            raise ValueError(f"contract : {self.contract} ne se lit pas en UTF-8")
+            raise Misplaced("contract", f"{self.contract} ne se lit pas en UTF-8")
         _check_headers(contract, self.columns)
         return self
 
@@ -236,8 +237,8 @@ class Explore(_Named):
         contracts = _contracts(info)
         self._check_name(".jsonl", contracts)
         if contracts[self.contract].mode == "snapshot":
-            raise ValueError(
-                f"contract : {self.contract} est un stock complet, une fenêtre de dates en fermerait le reste"
+            raise Misplaced(
+                "contract", f"{self.contract} est un stock complet, une fenêtre de dates en fermerait le reste"
             )
         return self
 
@@ -294,7 +295,7 @@ def _check_headers(contract: Contract, columns: Mapping[str, str]) -> None:
     months = contract.unpivot.headers if contract.unpivot else "(?!)"
     strange = sorted(header for header in given - known if not re.fullmatch(months, header))
     if strange:
-        raise ValueError(f"columns : en-tête inconnu du contrat {contract.name} : {', '.join(strange)}")
+        raise Misplaced("columns", f"en-tête inconnu du contrat {contract.name} : {', '.join(strange)}")
     absent = [c.name for c in contract.columns if c.required and not given & set(map(normalised, c.headers))]
     if absent:
-        raise ValueError(f"columns : colonne obligatoire du contrat sans source : {', '.join(absent)}")
+        raise Misplaced("columns", f"colonne obligatoire du contrat sans source : {', '.join(absent)}")

@@ -88,6 +88,12 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         load_connectors(path, load_contracts())
     assert "ligne 6 : connectors.depot.settle_seconds" in str(told.value)
     assert "ligne 7 : connectors.depot.patern" in str(told.value)
+    path.write_text("connectors:\n  depot:\n    host: x\n    kind: ftp\n")
+    with pytest.raises(ConnectorError, match=r"ligne 2 : connectors.depot : kind : 'local', 'sftp', .* attendu"):
+        load_connectors(path, load_contracts())
+    path.write_text(yaml.safe_dump({"connectors": {"depot": EXPLORE | {"file_name": "annonces"}}}, sort_keys=False))
+    with pytest.raises(ConnectorError, match=r"ligne 5 : connectors.depot.file_name : annonces… est reconnu par aucun"):
+        load_connectors(path, load_contracts())
     path.write_text("connectors:\n  depot: {kind: local\n")
     with pytest.raises(ConnectorError, match="ligne 3 : YAML illisible"):
         load_connectors(path, load_contracts())
