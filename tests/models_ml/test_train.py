@@ -137,7 +137,7 @@ for family, params in (("additive", QUICK), ("ensemble", replace(QUICK, hazard=h
 """
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_same_inputs_give_the_same_bytes_with_other_threads_order_zone_and_hash_seed(tmp_path: Path) -> None:
     """Promise 6: skops names members after memory addresses and the bin mapper keeps the number of threads of the machine."""
     results = set()
