@@ -148,7 +148,7 @@ def _load(
     load.lock_source(connection, contract.name)
     content = delivery.content
     assert content is not None
-    if not again and (same := _already_loaded(connection, contract, content)) is not None:
+    if not again and (same := _already_loaded(connection, contract, delivery)) is not None:
         return _identical(connection, delivery, same)
     previous = _previous(connection, contract, delivery)
     delivery.header, delivery.layout = layout_of(content, contract)
@@ -282,11 +282,23 @@ def _check_volume(delivery: _Delivery, contract: Contract, lines: int, previous:
         )
 
 
-def _already_loaded(connection: psycopg.Connection, contract: Contract, content: Content) -> tuple[Any, ...] | None:
+def _already_loaded(connection: psycopg.Connection, contract: Contract, delivery: _Delivery) -> tuple[Any, ...] | None:
+    """The delivery that had this content, when loading it again could change nothing.
+
+    A stock is what its source says that day: one that comes back after another one is loaded, and undoes it.
+    """
+    assert delivery.content is not None
     return connection.execute(
-        "select delivery_id, received_on, lines, layout, delimiter from ingest.delivery "
-        "where source = %s and content_sha256 = %s and status = 'loaded' order by delivery_id limit 1",
-        (contract.name, content.sha256),
+        "select delivery_id, received_on, lines, layout, delimiter from ingest.delivery where source = %(source)s "
+        "and content_sha256 = %(content)s and status = 'loaded' and (not %(stock)s or delivery_id = ("
+        "select max(delivery_id) from ingest.delivery where source = %(source)s and status = 'loaded' "
+        "and replay_of is null and received_on <= %(day)s)) order by delivery_id limit 1",
+        {
+            "source": contract.name,
+            "content": delivery.content.sha256,
+            "stock": contract.mode == "snapshot",
+            "day": delivery.received_on,
+        },
     ).fetchone()
 
 

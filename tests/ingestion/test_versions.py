@@ -43,6 +43,20 @@ def test_the_same_content_renamed_or_compressed_changes_nothing(base: Base, debi
     assert base.query("select count(*) from ingest.delivery") == [(3,)]
 
 
+def test_a_stock_that_comes_back_undoes_the_one_between(base: Base, debits: str) -> None:
+    """The content had been loaded once: the third delivery was called identical, and the second one's figures stayed."""
+    base.deliver(debits, received=JAN)
+    base.deliver(debits.replace(";100000;0;", ";100001;0;"), received=FEB)
+    account = base.deliver(debits, received=MAR)
+    assert (account.status, account.rows_opened, account.rows_closed) == ("loaded", 1, 1)
+    assert base.query(
+        "select part_ouvriere_eur from raw.urssaf__debit where compte like '%%3' and _known_to = 'infinity'"
+    ) == [(Decimal("1000.00"),)]
+    before = dump(base)
+    assert base.deliver(debits, received=JAN).status == "identical"  # the archive, taken again
+    assert dump(base) == before
+
+
 def test_a_corrected_file_opens_new_versions_only_for_changed_rows(base: Base, debits: str) -> None:
     base.deliver(debits, received=JAN)
     account = base.deliver(debits.replace(";100000;0;", ";100001;0;"), received=FEB)
