@@ -20,6 +20,7 @@ Hashes = npt.NDArray[np.uint64]
 Lines = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
+_RUN_MAX = 4_000_000  # keys: two runs are merged through copies of both
 _EXACT_DIGITS = 15  # a decimal text this short and its double stand for one another
 
 
@@ -89,7 +90,7 @@ class SeenKeys:
         return result
 
     def _add(self, run: _Run) -> None:
-        while self._runs and len(self._runs[-1].key) <= 2 * len(run.key):
+        while self._runs and len(self._runs[-1].key) <= min(2 * len(run.key), _RUN_MAX - len(run.key)):
             last = self._runs.pop()
             key = np.concatenate([last.key, run.key])
             order = np.argsort(key, kind="stable")  # the earliest line of a key comes first

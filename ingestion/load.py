@@ -22,8 +22,6 @@ from ingestion.database import SYSTEM_COLUMNS, create_open_key_index, open_key_i
 from ingestion.fingerprints import KnownRows, marks_of
 
 _SYSTEM_TYPES = {"_line": "bigint", "_delivery_id": "bigint", "_known_from": "date"}
-# Amounts as the reader types them: cents as integers, other numbers as texts.
-_READ_AS = {"centimes": "({0} * 100)::bigint as {0}", "decimal": "{0}::text as {0}"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,8 @@ def read_known(url: str, role: str | None, contract: Contract) -> KnownRows | No
     import adbc_driver_postgresql.dbapi as adbc  # slow to import, of no use to a first delivery
 
     columns = sql.SQL(", ").join(
-        sql.SQL(_READ_AS.get(c.type, "{0}")).format(sql.Identifier(c.name)) for c in contract.columns
+        sql.SQL("{0}::text as {0}" if c.sql_type.startswith("numeric") else "{0}").format(sql.Identifier(c.name))
+        for c in contract.columns
     )
     query = sql.SQL(
         "select {}, '\\x0000'::bytea || tidsend(ctid) as _address from {} where _known_to = 'infinity'"
@@ -79,9 +78,12 @@ def read_known(url: str, role: str | None, contract: Contract) -> KnownRows | No
         cursor.execute(_filenode(contract).as_string())
         filenode = int(cursor.fetchone()[0])
         cursor.execute(query.as_string())
+        # The digits of an amount of two decimals are its centimes.
+        amounts = [pl.col(c.name) for c in contract.columns if c.type == "centimes"]
+        cents = [amount.str.replace(".", "", literal=True).cast(pl.Int64) for amount in amounts]
         parts = []
         for batch in cursor.fetch_record_batch():
-            frame = pl.DataFrame(batch)
+            frame = pl.DataFrame(batch).with_columns(cents)
             address = frame["_address"].bin.reinterpret(dtype=pl.Int64, endianness="big").to_numpy()
             parts.append((marks_of(frame, contract), address))
     return KnownRows.build(parts, filenode)

@@ -28,8 +28,12 @@ def marks(keys: list[int]) -> Marks:
     return Marks(key, np.zeros(len(keys), dtype=np.uint32), key)
 
 
-def test_a_repeated_key_points_to_its_first_line_within_and_across_batches() -> None:
-    """Runs are merged as they grow: the first line must not be forgotten, nor replaced by a later one."""
+@pytest.mark.parametrize("run_max", [100, 10**6])
+def test_a_repeated_key_points_to_its_first_line_within_and_across_batches(
+    run_max: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs are merged as they grow, up to a size: the first line must not be forgotten, nor replaced by a later one."""
+    monkeypatch.setattr("ingestion.fingerprints._RUN_MAX", run_max)
     draw = random.Random(20260115)
     seen, first, line = SeenKeys(), {}, 0
     for _ in range(60):
