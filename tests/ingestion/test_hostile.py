@@ -235,7 +235,7 @@ def permissive(path: Path, name: str) -> Contract | None:
     cells = dict.fromkeys(cell.strip(BLANK_OR_QUOTE) or " " for cell in header.split(delimiter))
     columns = [
         {"name": f"c{n}", "type": "text", "headers": [cell], "default": "", "description": "Colonne du fichier"}
-        for n, cell in enumerate(cells)
+        for n, cell in enumerate(list(cells)[:200])  # a table holds 1,600 columns, a row must hold on a page
     ]
     return Contract.model_validate(
         {
