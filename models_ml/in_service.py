@@ -28,7 +28,7 @@ def render(service: Mapping[str, Any]) -> str:
         "",
         f"- Famille publiée : {FAMILIES[service['famille']].label}. Notée à côté, jamais publiée : {beside}.",
         f"- Sources écartées ce mois-ci, absentes ou trop anciennes : {', '.join(service['sources_ecartees']) or 'aucune'}.",
-        f"- Versions : programme {service['code_version']}, artefact `{service['artefact_sha256'][:12]}`, données "
+        f"- Versions : programme {service['code_version'] or 'inconnu'}, artefact `{service['artefact_sha256'][:12]}`, données "
         f"`{(service['data_sha256'] or 'inconnu')[:12]}`.",
         "",
         *_monitoring(service["suivi"]),
