@@ -20,7 +20,8 @@ from reporting.dictionary import markdown, workbook
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
-    app.command()(sql)
+    # A query may begin with a comment: `--` is then its text, not an option.
+    app.command(context_settings={"ignore_unknown_options": True})(sql)
     app.command()(export)
     app.command()(docs)
 

@@ -331,7 +331,7 @@ def test_a_bad_coordinate_rejects_the_establishment(base: Base) -> None:
 def test_a_file_that_changes_while_it_is_read_is_refused(base: Base, debits: str) -> None:
     """Seen in use: a deposit still being written gave half of a stock under the fingerprint of the other half."""
 
-    def still_writing(_: int) -> None:
+    def still_writing(*_: int) -> None:
         with (base.folder / "sigfaible_debits.csv").open("a") as deposit:
             deposit.write("217;25;")
 

@@ -139,11 +139,15 @@ demande as (
     select
         siret,
         sum(
-            heures_autorisees
-            * (
-                least(periode_fin, {{ range_end_date() }} - 1) - greatest(periode_debut, '{{ var('month_end') }}'::date) + 1
+            round(
+                heures_autorisees
+                * (
+                    least(periode_fin, {{ range_end_date() }} - 1)
+                    - greatest(periode_debut, '{{ var('month_end') }}'::date) + 1
+                )
+                / (periode_fin - periode_debut + 1),
+                6
             )
-            / (periode_fin - periode_debut + 1)
         ) as heures
     from {{ ref('stg_dgefp__demande_ap') }}
     where
