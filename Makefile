@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 VIGIE_HOME ?= .vigie
 export VIGIE_HOME
 
-.PHONY: install demo up psql docs test test-long bench bench-ingest bench-marts bench-model lint clean
+.PHONY: install demo up psql docs test coverage test-long bench bench-ingest bench-marts bench-model lint clean
 
 install: $(VENV)/.installed
 
@@ -31,6 +31,10 @@ docs: install
 	$(BIN)/vigie docs $(VIGIE_HOME)/docs
 
 test: install
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
+
+# The same tests, traced, which takes longer.
+coverage: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" --cov --cov-report=term:skip-covered
 
 test-long: install
