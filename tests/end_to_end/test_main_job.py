@@ -21,6 +21,9 @@ from vigie_command import COMPANIES, HISTORY, MONTHS, Vigie
 from orchestration.instance import PROJECT, Instance, as_role
 from orchestration.runs import opened
 
+# The first test waits for the demonstration, which a busy machine makes long.
+pytestmark = pytest.mark.timeout(1800)
+
 Demo = tuple[Vigie, dict[str, Any]]
 LAST = "2022-12"
 QUERIES = sorted((PROJECT / "docs" / "queries").glob("*.sql"))
