@@ -18,8 +18,3 @@ def test_the_code_is_formatted() -> None:
 def test_mypy_finds_no_type_error() -> None:
     complaint = run_tool("mypy")
     assert not complaint, complaint
-
-
-def test_sqlfluff_finds_nothing_to_say_about_the_models() -> None:
-    complaint = run_tool("sqlfluff", "lint", "--processes", "2", "--disable-progress-bar", "dbt_project/models")
-    assert not complaint, complaint
