@@ -21,7 +21,7 @@ from models_ml.calibrate import logistic_slope, shift_to
 from models_ml.features import Feature
 from models_ml.hazard import Estimator, HazardParams, Matrix, Vector
 
-# Values are cut at 63 quantiles: the same AUC as 255 on the simulated region, with a tenth less time.
+# Values are cut at 63 quantiles: finer cuts ranked no better on the simulated region, and take longer.
 _BINS = 63
 # Finer in the tails, where failures are.
 _CUTS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)

@@ -47,7 +47,7 @@ def manifest() -> dict[str, Any]:
     """The manifest of the dbt project as a dictionary, parsed again when a file of the project is newer."""
     if not _fresh(MANIFEST):
         with _scratch(MANIFEST.parent) as scratch:
-            _runner("parse", [], scratch, scratch)
+            _parsed(scratch)
             _put(MANIFEST, (scratch / MANIFEST.name).read_bytes())
     content: dict[str, Any] = json.loads(MANIFEST.read_text())
     return content
@@ -130,9 +130,17 @@ def _kept_manifest(folder: Path, database: str) -> Any:
     if _fresh(kept):
         return Manifest.from_msgpack(kept.read_bytes(), decoder=extended_mashumuro_decoder)
     with _scratch(folder) as scratch:
-        parsed = _runner("parse", [], scratch, scratch).result
+        parsed = _parsed(scratch)
     _put(kept, parsed.to_msgpack(extended_mashumaro_encoder))
     return parsed
+
+
+def _parsed(scratch: Path) -> Any:
+    """dbt's manifest of the project; DbtFailed with dbt's own words when it cannot be parsed."""
+    result = _runner("parse", [], scratch, scratch)
+    if not result.success:
+        raise DbtFailed(str(result.exception))
+    return result.result
 
 
 def _runner(command: str, arguments: list[str], target: Path, logs: Path, manifest: Any = None) -> Any:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from orchestration import dbt
 from orchestration.instance import PROJECT
 
 _ASK = """
@@ -28,3 +32,17 @@ def test_processes_that_parse_at_once_each_read_a_whole_manifest(tmp_path: Path)
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert len(set(answers)) == 1 and int(answers[0]) > 50
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_a_project_that_cannot_be_parsed_is_told_in_the_words_of_dbt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It showed as an attribute error of ours, and nobody could tell which file was wrong."""
+    project = tmp_path / "dbt_project"
+    shutil.copytree(PROJECT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
+    (project / "models" / "marts" / "mart_outcome.sql").write_text("select * from {{ ref('nowhere_to_be_found') }}")
+    monkeypatch.setattr(dbt, "DBT_PROJECT", project)
+    monkeypatch.setattr(dbt, "MANIFEST", project / "target" / "manifest.json")
+    with pytest.raises(dbt.DbtFailed, match="nowhere_to_be_found"):
+        dbt.manifest()
+    assert not dbt.MANIFEST.exists()
