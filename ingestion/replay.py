@@ -37,7 +37,6 @@ select
 from ingest.delivery as root
 where
     root.replay_of is null
-    and root.header is not null
     and root.status in ('loaded', 'refused')
     and (%(delivery)s::bigint is null or root.delivery_id = %(delivery)s)
     and exists (
@@ -92,6 +91,8 @@ def replay_quarantine(
         account, reason = None, None
         if contract is None:
             reason = "aucun contrat ne reconnaît ce fichier"
+        elif header is None:
+            reason = "l'en-tête de ce fichier n'a pas été gardé : il faut le livrer de nouveau"
         elif contract.mode == "snapshot" and later is not None:
             reason = f"un stock plus récent a remplacé ce fichier (livraison {later})"
         else:

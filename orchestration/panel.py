@@ -40,7 +40,7 @@ def require_companies(instance: Instance, month: date) -> None:
     if not at_risk:
         raise NothingToScore(
             f"{month:%Y-%m} : aucune entreprise à suivre ({followed} dans le périmètre). Le périmètre demande un effectif "
-            "d’au moins 10 salariés dans les 36 derniers mois : vérifiez que les fichiers d’effectif et Sirene connus au "
+            "minimal (`reference.perimetre`) : vérifiez que les fichiers d’effectif et Sirene connus au "
             f"{last_day(month):%d/%m/%Y} sont là."
         )
 

@@ -190,3 +190,14 @@ def test_the_gate_counts_the_lines_that_still_wait(base: Base, debits: str) -> N
     assert done.account is not None and done.account.loaded == 12
     result = gate_raw(base.url, base.contracts[DEBIT], [first.delivery_id, done.account.delivery_id])
     assert result.passed, result.summary_fr()
+
+
+def test_a_file_whose_header_was_not_kept_is_told(base: Base, debits: str) -> None:
+    """Deliveries of before headers were kept were left out without a word, as if nothing waited."""
+    deliver_under(base, strict(base, "part_ouvriere_eur", max=10), debits, JAN)
+    base.execute("update ingest.delivery set header = null")
+    before = everything(base)
+    (told,) = replay(base)
+    assert told.account is None
+    assert told.reason is not None and "en-tête" in told.reason
+    assert everything(base) == before
