@@ -7,9 +7,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from gate_faults import assert_closed, assert_each_measure_is_read, mutate
 
 from expectations.checks import Suite, not_null
-from expectations.gates import GateResult, _validate, gate_mart, gate_scores
+from expectations.gates import _validate, gate_mart, gate_scores
 from expectations.mart_suite import mart_suites
 from expectations.score_suite import score_suites
 
@@ -85,24 +86,6 @@ def mart_url(database_url: str) -> str:
         connection.execute(MART)
         connection.execute(SCORES)
     return database_url
-
-
-def mutate(url: str, statement: str) -> None:
-    """Seed a fault; a statement that touches no row would make a test that cannot fail."""
-    with psycopg.connect(url) as connection:
-        for part in filter(str.strip, statement.split(";")):
-            cursor = connection.execute(part)
-            assert cursor.statusmessage
-            assert cursor.rowcount != 0, f"no row touched by {part}"
-
-
-def assert_closed(result: GateResult, *fragments: str) -> None:
-    """The gate is closed, and the critical failure that was expected is among those told, in French."""
-    told = "\n".join(failure.message for failure in result.failures if failure.severity == "critical")
-    assert not result.passed
-    assert "contrôle impossible" not in told, told
-    for fragment in fragments:
-        assert fragment in told, told
 
 
 def test_clean_months_pass_the_mart_gate(mart_url: str) -> None:
@@ -534,12 +517,7 @@ def test_a_rule_that_was_not_measured_closes_the_gate(database_url: str) -> None
 
 @pytest.mark.parametrize("months", [(MAY, MAY), (date(2025, 1, 1), MAY)])
 def test_every_measure_has_its_check_and_every_rule_its_measure(mart_url: str, months: tuple[date, date]) -> None:
-    """A measure under a name that no check reads would never be looked at."""
-    for suite in (*mart_suites(*months), *score_suites(*months)):
-        with psycopg.connect(mart_url) as connection:
-            measures = {name for (name,) in connection.execute(f"select distinct controle from ({suite.query}) as lot")}
-        assert measures <= {check.name for check in suite.checks}
-        assert {check.name for check in suite.checks if check.faulty} <= measures
+    assert_each_measure_is_read(mart_url, (*mart_suites(*months), *score_suites(*months)))
 
 
 def test_faults_of_many_measures_are_counted_and_told_by_a_few(mart_url: str) -> None:
