@@ -22,6 +22,7 @@ from ingestion.database import connect
 from ingestion.forms import layout_of, records_of
 from ingestion.ingest import ingest_file
 from ingestion.lines import LineReader
+from ingestion.memory import keep_freed_memory
 
 STAGING = "bench_staging"
 
@@ -49,6 +50,7 @@ def _stage(url: str, path: Path, source: str) -> tuple[float, int]:
     and how many rows there were."""
     contract = load_contracts()[source]
     content = examine(path, contract.encodings)
+    keep_freed_memory()
     started, rows = time.perf_counter(), 0
     columns = [sql.SQL("{} {}").format(sql.Identifier(c.name), sql.SQL(c.sql_type)) for c in contract.columns]
     with connect(url) as connection:

@@ -10,7 +10,7 @@ from psycopg import sql
 from expectations.contract import Contract
 
 # The columns that every row of a raw table is inserted with, after those of its contract.
-SYSTEM_COLUMNS = ("_delivery_id", "_line", "_known_from", "_known_to")
+SYSTEM_COLUMNS = ("_delivery_id", "_line", "_hash", "_known_from", "_known_to")
 
 _INGEST = """
 create schema if not exists raw;
@@ -132,6 +132,7 @@ _SYSTEM_COMMENTS = {
     "_known_from": "Date à partir de laquelle cette version était connue (incluse)",
     "_known_to": "Date à partir de laquelle cette version n'était plus la bonne (exclue ; infinity : version ouverte)",
     "_closed_by": "Livraison qui a fermé cette version (vide : version ouverte)",
+    "_hash": "Empreinte du contenu, propre au chargement (vide : à recalculer)",
 }
 
 
@@ -220,6 +221,7 @@ def _create_raw_table(connection: psycopg.Connection, contract: Contract) -> Non
             )
         )
     _say_what_closed(connection, contract)
+    connection.execute(sql.SQL("alter table {} add column if not exists _hash bigint").format(table))
     connection.execute(create_open_key_index(contract))
     # The rows of one delivery lie together: a tiny index finds them without reading the whole table (the gates do).
     connection.execute(

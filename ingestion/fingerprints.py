@@ -1,27 +1,31 @@
 """Rows as hashes: which keys a file repeats, and which rows of a delivery are already known.
 
-A key is told by 96 bits (a 64-bit hash and a 32-bit check of another seed), a whole row by 64 bits more: two different
-keys among a hundred million are taken for one with a probability of about 1e-13. The hashes live as long as one load
-and are never stored, so they need not be stable from one version of a library to the next.
+A key is told by 96 bits (a 64-bit hash and a 32-bit check of another seed) that live as long as one load. A whole row
+is told by 64 bits, kept beside it (`_hash`): of a million changed rows, one is taken for one of ten million known ones
+with a probability of 5e-7. Polars may change its hashes from one version to the next: rows then seem unknown, the
+server compares them value by value and their hash is written again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from os import SEEK_END
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from expectations.contract import Column, Contract
+from expectations.contract import Contract
 
 Hashes = npt.NDArray[np.uint64]
 Lines = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-_RUN_MAX = 4_000_000  # keys: two runs are merged through copies of both
-_EXACT_DIGITS = 15  # a decimal text this short and its double stand for one another
+_RUN_MAX = 2_000_000  # keys kept in memory before they go to disk
+_BYTES_PER_WORD = 128  # text of a file for one word of the filter: about as many words as lines
+_FILTER_WORDS_MAX = 2**22  # and up to twice as many: 64 MB
 
 
 @dataclass(frozen=True)
@@ -34,30 +38,14 @@ class Marks:
 
 
 def marks_of(rows: pl.DataFrame, contract: Contract) -> Marks:
-    """Hashes of typed rows, read from a file or from the raw table: equal rows have equal hashes."""
-    canonical = rows.select(form for column in contract.columns for form in _canonical(column))
+    """Hashes of the typed rows of a file."""
     key = pl.struct(contract.key)
-    hashed = canonical.select(
+    hashed = rows.select(
         key.hash(seed=0).alias("key"),
         (key.hash(seed=1) % 2**32).cast(pl.UInt32).alias("check"),
-        pl.struct(pl.all()).hash(seed=2).alias("content"),
+        pl.struct(column.name for column in contract.columns).hash(seed=2).alias("content"),
     )
     return Marks(*(hashed[name].to_numpy() for name in ("key", "check", "content")))
-
-
-def _canonical(contracted: Column) -> list[pl.Expr]:
-    """One writing for each value: 12.5 in a file and 12.50 in the table are the same amount.
-
-    A number too long for a double is compared as text: it may seem to differ (the server then decides), never to equal.
-    """
-    name, column = contracted.name, pl.col(contracted.name)
-    if contracted.type == "decimal":
-        text = column.cast(pl.String)
-        short = text.str.len_bytes() <= _EXACT_DIGITS
-        number = pl.when(short).then(text).cast(pl.Float64, strict=False)
-        return [number, pl.when(~short).then(text).alias(f"{name} ")]
-    types: dict[str, type[pl.DataType]] = {"date": pl.Date, "integer": pl.Int64, "boolean": pl.Boolean}
-    return [column.cast(types.get(contracted.sql_type, pl.Int64 if contracted.type == "centimes" else pl.String))]
 
 
 @dataclass
@@ -66,88 +54,130 @@ class _Run:
     check: npt.NDArray[np.uint32]
     line: Lines
 
+    def on_disk(self) -> _Run:
+        """The same run in a file without a name, which ends with it; the system reads what is looked up."""
+        with TemporaryFile(prefix="vigie-keys-") as file:
+            return _Run(_mapped(file, self.key), _mapped(file, self.check), _mapped(file, self.line))
 
-@dataclass
+
+def _mapped(file: IO[bytes], array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array written at the end of the file, and read from there."""
+    begin = file.seek(0, SEEK_END)
+    file.write(array.data)
+    file.flush()
+    return np.memmap(file, array.dtype, "r", begin, array.shape)
+
+
+class _Filter:
+    """Which keys may have been seen: four bits of one word for each (a Bloom filter). When it says no, it is right."""
+
+    def __init__(self, size: int) -> None:
+        words = min(max(size // _BYTES_PER_WORD, 1), _FILTER_WORDS_MAX)
+        self._order = words.bit_length()
+        self._words = np.zeros(2**self._order, dtype=np.uint64)
+
+    def meet(self, key: Hashes, check: npt.NDArray[np.uint32]) -> Mask:
+        """True for the keys that may have been met by an earlier call; all of them are then met. `key` is sorted."""
+        word = (key >> np.uint64(64 - self._order)).astype(np.intp)
+        bits = np.zeros(len(key), dtype=np.uint64)
+        for shift in (0, 6, 12, 18):
+            bits |= np.uint64(1) << ((check >> np.uint32(shift)) & np.uint32(63)).astype(np.uint64)
+        met: Mask = self._words[word] & bits == bits
+        begins = np.flatnonzero(np.diff(word, prepend=-1))
+        if len(begins):
+            self._words[word[begins]] |= np.bitwise_or.reduceat(bits, begins)
+        return met
+
+
 class SeenKeys:
-    """Keys of the rows read so far, 20 bytes each, in sorted runs that grow geometrically."""
+    """Keys of the rows read so far, 20 bytes each: sorted runs in memory, then longer ones on disk.
 
-    _runs: list[_Run] = field(default_factory=list)
+    The memory hardly grows with the file (of `size` bytes): a filter tells which keys must be looked up.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._filter = _Filter(size)
+        self._recent: list[_Run] = []
+        self._stored: list[_Run] = []
 
     def first_lines(self, marks: Marks, lines: Lines) -> Lines:
         """For each row the earlier line that has the same key, 0 where there is none; the rows are then seen."""
-        order = np.argsort(marks.key, kind="stable")
-        key, check, line = marks.key[order], marks.check[order], lines[order]
-        begins = np.ones(len(key), dtype=bool)
-        begins[1:] = key[1:] != key[:-1]
-        head = np.flatnonzero(begins)[np.cumsum(begins) - 1] if len(key) else order
-        first = np.where((check == check[head]) & (line > line[head]), line[head], 0)
-        for run in reversed(self._runs):  # the oldest run has the last word
-            at, found = _look_up(run.key, run.check, key, check)
-            first[found] = run.line[at[found]]
-        self._add(_Run(key[begins], check[begins], line[begins]))
-        result = np.zeros(len(key), dtype=np.int64)
+        order = np.argsort(marks.key)
+        if (np.diff(marks.key[order]) == 0).any():
+            order = np.argsort(marks.key, kind="stable")  # slower, and keeps the lines of a key in order
+        run = _Run(marks.key[order], marks.check[order], lines[order])
+        begins = np.diff(run.key, prepend=~run.key[:1]) != 0
+        first = np.zeros(len(order), dtype=np.int64)
+        if not begins.all():
+            head = np.flatnonzero(begins)[np.cumsum(begins) - 1]
+            again = (run.check == run.check[head]) & (run.line > run.line[head])
+            first[again] = run.line[head[again]]
+        met = np.flatnonzero(self._filter.meet(run.key, run.check))
+        if len(met):
+            for earlier in reversed(self._stored + self._recent):  # the oldest run has the last word
+                at, found = _look_up(earlier.key, run.key[met])
+                found &= earlier.check[at] == run.check[met]
+                first[met[found]] = earlier.line[at[found]]
+        self._keep(_Run(run.key[begins], run.check[begins], run.line[begins]))
+        result = np.zeros(len(order), dtype=np.int64)
         result[order] = first
         return result
 
-    def _add(self, run: _Run) -> None:
-        while self._runs and len(self._runs[-1].key) <= min(2 * len(run.key), _RUN_MAX - len(run.key)):
-            last = self._runs.pop()
-            key = np.concatenate([last.key, run.key])
+    def _keep(self, run: _Run) -> None:
+        if len(run.key):
+            self._recent.append(run)
+        if sum(len(recent.key) for recent in self._recent) > _RUN_MAX:
+            key, check, line = (
+                np.concatenate([getattr(r, name) for r in self._recent]) for name in ("key", "check", "line")
+            )
             order = np.argsort(key, kind="stable")  # the earliest line of a key comes first
-            check, line = np.concatenate([last.check, run.check]), np.concatenate([last.line, run.line])
-            run = _Run(key[order], check[order], line[order])
-        self._runs.append(run)
+            self._stored.append(_Run(key[order], check[order], line[order]).on_disk())
+            self._recent = []
 
 
-def _look_up(
-    known: Hashes, known_check: npt.NDArray[np.uint32], key: Hashes, check: npt.NDArray[np.uint32]
-) -> tuple[npt.NDArray[np.intp], Mask]:
-    """Position of each key among sorted ones, and where it is really there."""
-    at = np.minimum(np.searchsorted(known, key), max(len(known) - 1, 0))
-    found: Mask = (known[at] == key) & (known_check[at] == check) if len(known) else np.zeros(len(key), dtype=bool)
-    return at, found
+def _look_up(known: Hashes, wanted: Hashes) -> tuple[npt.NDArray[np.intp], Mask]:
+    """First position of each hash among sorted ones, and where it is really there."""
+    if not len(known):
+        return np.zeros(len(wanted), dtype=np.intp), np.zeros(len(wanted), dtype=bool)
+    at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return at, known[at] == wanted
 
 
 @dataclass
 class KnownRows:
-    """The open versions of a raw table: hashes and physical addresses (28 bytes a row), sorted by key."""
+    """The open versions of a raw table: their hashes, sorted, and physical addresses (16 bytes a row).
 
-    key: Hashes
-    check: npt.NDArray[np.uint32]
-    content: Hashes
+    `others`: addresses of the versions that no hash tells apart (none was written, or two have the same).
+    """
+
+    hashes: Hashes
     address: Lines
-    filenode: int  # the file of the table that the addresses are about
+    others: Lines
     _seen: Mask = field(init=False)
 
     def __post_init__(self) -> None:
-        self._seen = np.zeros(len(self.key), dtype=bool)
+        self._seen = np.zeros(len(self.hashes), dtype=bool)
 
     @classmethod
-    def build(cls, parts: list[tuple[Marks, Lines]], filenode: int) -> KnownRows | None:
-        """From unsorted parts; None when two keys share a hash (then only the server can tell them apart)."""
-        key = np.concatenate([marks.key for marks, _ in parts]) if parts else np.zeros(0, dtype=np.uint64)
-        order = np.argsort(key, kind="stable")
-        key = key[order]
-        if (key[1:] == key[:-1]).any():
-            return None
+    def build(cls, hashes: Hashes, address: Lines, untold: Lines) -> KnownRows:
+        """From the hash and the address of each version, in any order, and the addresses of those without a hash."""
+        order = np.argsort(hashes)
+        hashes, address = hashes[order], address[order]
+        alone = np.ones(len(hashes), dtype=bool)
+        twice = hashes[1:] == hashes[:-1]
+        alone[1:] &= ~twice
+        alone[:-1] &= ~twice
+        return cls(hashes[alone], address[alone], np.concatenate([address[~alone], untold]))
 
-        def arranged(arrays: list[Any]) -> Any:
-            return np.concatenate(arrays)[order] if arrays else np.zeros(0, dtype=np.int64)
-
-        return cls(
-            key,
-            arranged([marks.check for marks, _ in parts]),
-            arranged([marks.content for marks, _ in parts]),
-            arranged([address for _, address in parts]),
-            filenode,
-        )
-
-    def unchanged(self, marks: Marks) -> Mask:
-        """True for the rows known with this very content; every key met is noted as delivered."""
-        at, found = _look_up(self.key, self.check, marks.key, marks.check)
+    def unchanged(self, content: Hashes) -> Mask:
+        """True for the rows that are known with this very content, which are then noted as delivered."""
+        order = np.argsort(content)
+        at, found = _look_up(self.hashes, content[order])
         self._seen[at[found]] = True
-        return found & (self.content[at] == marks.content) if len(self.key) else found
+        result = np.zeros(len(content), dtype=bool)
+        result[order] = found
+        return result
 
     def absent(self) -> Lines:
-        """Addresses (block << 16 | offset) of the versions whose key no row had so far."""
-        return np.sort(self.address[~self._seen])
+        """Addresses (block << 16 | offset) of the versions whose content no row had so far."""
+        return np.sort(np.concatenate([self.address[~self._seen], self.others]))

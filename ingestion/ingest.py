@@ -25,6 +25,7 @@ from ingestion.fingerprints import KnownRows, Mask
 from ingestion.forms import layout_of, lines_without_layout, records_of
 from ingestion.layout import Layout
 from ingestion.lines import REJECT_SCHEMA, Identity, printable
+from ingestion.memory import keep_freed_memory
 from ingestion.quarantine import Taken
 from ingestion.reading import Batch, Reading, refuse_if_changed
 from ingestion.records import first_line
@@ -70,8 +71,6 @@ class DeliveryAccount:
 class _Delivery:
     """One file on its way; filled as the file is understood."""
 
-    url: str
-    role: str | None
     path: Path
     received_on: date
     run_id: str | None
@@ -119,9 +118,10 @@ def ingest_file(
     Everything is written in one transaction under a lock per source: a kill leaves nothing half done. Raises
     psycopg.Error when the server fails.
     """
+    keep_freed_memory()
     path = Path(path)
     contract = contracts[source] if source is not None else recognise(path, contracts)
-    delivery = _Delivery(url, role, path, received_on, run_id, contract, taken=taken, progress=progress)
+    delivery = _Delivery(path, received_on, run_id, contract, taken=taken, progress=progress)
     try:
         if contract is None:
             delivery.content = _undecoded(path)
@@ -176,8 +176,7 @@ def _known(connection: psycopg.Connection, delivery: _Delivery, contract: Contra
     # A small increment finds its few keys through the index; a stock must say which keys are absent.
     if contract.mode == "append" and delivery.content.size < rows * _BYTES_PER_KNOWN_ROW:
         return None
-    known = load.read_known(delivery.url, delivery.role, contract)
-    return known if known is not None and load.still_valid(connection, contract, known) else None
+    return load.read_known(connection, contract)
 
 
 class _Stage:
@@ -234,7 +233,7 @@ class _Stage:
         """Each batch with its rows that must be sent."""
         with closing(batches):
             for batch in batches:
-                rows = batch.rows.filter(self._wanted(batch))
+                rows = load.hashed(batch.rows, batch.marks.content, self._wanted(batch))
                 if self._direct:
                     self._rows += rows.height
                     self._lines_with_rows += rows["_line"].n_unique()
@@ -243,7 +242,7 @@ class _Stage:
 
     def _wanted(self, batch: Batch) -> Mask:
         """The rows to send: those that repeat no key, less those that are known already."""
-        return batch.kept if self.known is None else batch.kept & ~self.known.unchanged(batch.marks)
+        return batch.kept if self.known is None else batch.kept & ~self.known.unchanged(batch.marks.content)
 
     def _versions(self, rows: pl.DataFrame) -> pl.DataFrame:
         delivery = self.delivery
@@ -254,7 +253,7 @@ class _Stage:
         load.copy_packed(self.connection, table, rows, freeze=self._frozen)
         if not self._direct:
             load.copy_frame(self.connection, "not_loaded", batch.rejected_keys)
-            if self.known is None and not batch.kept.all():
+            if not batch.kept.all():
                 # The other keys of a line that repeats one were delivered too: their versions stay.
                 repeated = batch.rows.filter(~batch.kept).select(self.contract.key)
                 load.copy_frame(self.connection, "not_loaded", repeated)

@@ -1,9 +1,9 @@
 """Typed rows to versions, set by set, inside the caller's transaction.
 
-An empty raw table is filled directly. Else only the rows that are not known already (hashes, see `fingerprints`) are
-copied to a temporary table, compared there with the open versions value by value, and only what differs touches the
-raw table. Versions of one source are written by one session at a time (advisory lock), so physical addresses of open
-rows hold until the end of the transaction.
+An empty raw table is filled directly. Else only the rows whose hash is not known (see `fingerprints`) are copied to a
+temporary table, compared there with the open versions value by value, and only what differs touches the raw table.
+Versions of one source are written by one session at a time (advisory lock), so physical addresses of open rows hold
+until the end of the transaction.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import psycopg
 from psycopg import sql
@@ -19,9 +21,12 @@ from psycopg import sql
 from expectations.contract import Contract
 from ingestion import wire
 from ingestion.database import SYSTEM_COLUMNS, create_open_key_index, open_key_index, raw_table
-from ingestion.fingerprints import KnownRows, marks_of
+from ingestion.fingerprints import Hashes, KnownRows, Lines, Mask
 
-_SYSTEM_TYPES = {"_line": "bigint", "_delivery_id": "bigint", "_known_from": "date"}
+_SYSTEM_TYPES = {"_line": "bigint", "_hash": "bigint", "_delivery_id": "bigint", "_known_from": "date"}
+_PAGES_AT_ONCE = 4_096  # of 8 kB: some 300,000 rows
+_ADDRESS = np.dtype([("page", ">u4"), ("place", ">u2")])
+_HASH_AND_ADDRESS = np.dtype([("hash", ">u8"), *((name, _ADDRESS[name]) for name in ("page", "place"))])
 
 
 @dataclass(frozen=True)
@@ -57,48 +62,41 @@ def is_empty(connection: psycopg.Connection, contract: Contract) -> bool:
     return not _value(connection, sql.SQL("select exists (select from {})").format(raw_table(contract)))
 
 
-def read_known(url: str, role: str | None, contract: Contract) -> KnownRows | None:
-    """Hashes of the open versions of the raw table, through a second session (Arrow, no Python loop).
+def read_known(connection: psycopg.Connection, contract: Contract) -> KnownRows:
+    """Hashes and addresses of the open versions of the raw table.
 
-    Call it under the lock of the source and before this session locks the raw table: nobody else writes it, and nobody
-    who waits for the table can be waiting for us. None when the hashes cannot tell the rows apart.
+    The server packs them, some pages at a time: a value for each row would cost more than the rows of the file. From
+    here to the end of the transaction nobody can rewrite the table, so the addresses hold.
     """
-    import adbc_driver_postgresql.dbapi as adbc  # slow to import, of no use to a first delivery
-
-    columns = sql.SQL(", ").join(
-        sql.SQL("{0}::text as {0}" if c.sql_type.startswith("numeric") else "{0}").format(sql.Identifier(c.name))
-        for c in contract.columns
-    )
     query = sql.SQL(
-        "select {}, '\\x0000'::bytea || tidsend(ctid) as _address from {} where _known_to = 'infinity'"
-    ).format(columns, raw_table(contract))
-    with adbc.connect(url) as session, session.cursor() as cursor:
-        if role is not None:
-            cursor.execute(sql.SQL("set role {}").format(sql.Identifier(role)).as_string())
-        cursor.execute(_filenode(contract).as_string())
-        filenode = int(cursor.fetchone()[0])
-        cursor.execute(query.as_string())
-        # The digits of an amount of two decimals are its centimes.
-        amounts = [pl.col(c.name) for c in contract.columns if c.type == "centimes"]
-        cents = [amount.str.replace(".", "", literal=True).cast(pl.Int64) for amount in amounts]
-        parts = []
-        for batch in cursor.fetch_record_batch():
-            frame = pl.DataFrame(batch).with_columns(cents)
-            address = frame["_address"].bin.reinterpret(dtype=pl.Int64, endianness="big").to_numpy()
-            parts.append((marks_of(frame, contract), address))
-    return KnownRows.build(parts, filenode)
-
-
-def still_valid(connection: psycopg.Connection, contract: Contract, known: KnownRows) -> bool:
-    """Holds the table where it is until the end of the transaction; False when it was rewritten since it was read."""
-    connection.execute(sql.SQL("lock table {} in access share mode").format(raw_table(contract)))
-    return _value(connection, _filenode(contract)) == known.filenode
-
-
-def _filenode(contract: Contract) -> sql.Composed:
-    return sql.SQL("select pg_relation_filenode({}::regclass)::bigint").format(
-        sql.Literal(f"raw.{sql.Identifier(contract.name).as_string()}")
+        "select string_agg(int8send(_hash) || tidsend(ctid), '') filter (where _hash is not null), "
+        "string_agg(tidsend(ctid), '') filter (where _hash is null) "
+        "from {} where _known_to = 'infinity' and ctid >= %s::tid and ctid < %s::tid"
+    ).format(raw_table(contract))
+    pages = int(
+        str(
+            _value(
+                connection,
+                sql.SQL("select pg_relation_size({}) / current_setting('block_size')::bigint").format(
+                    sql.Literal(raw_table(contract).as_string())
+                ),
+            )
+        )
     )
+    told, untold = [b""], [b""]
+    with connection.cursor(binary=True) as cursor:
+        for begin in range(0, pages, _PAGES_AT_ONCE):
+            found = cursor.execute(query, (f"({begin},0)", f"({begin + _PAGES_AT_ONCE},0)")).fetchone()
+            assert found is not None
+            told.append(found[0] or b"")
+            untold.append(found[1] or b"")
+    with_hash = np.frombuffer(b"".join(told), _HASH_AND_ADDRESS)
+    without = np.frombuffer(b"".join(untold), _ADDRESS)
+    return KnownRows.build(with_hash["hash"].astype(np.uint64), _address(with_hash), _address(without))
+
+
+def _address(rows: npt.NDArray[np.void]) -> Lines:
+    return rows["page"].astype(np.int64) << 16 | rows["place"]
 
 
 def create_staging(connection: psycopg.Connection, contract: Contract) -> None:
@@ -110,7 +108,9 @@ def create_staging(connection: psycopg.Connection, contract: Contract) -> None:
         sql.SQL("{} {}").format(sql.Identifier(k), sql.SQL(contract.column(k).sql_type)) for k in contract.key
     )
     connection.execute("set local work_mem = '256MB'")
-    connection.execute(sql.SQL("create temp table incoming (_line bigint, {}) on commit drop").format(columns))
+    connection.execute(
+        sql.SQL("create temp table incoming (_line bigint, _hash bigint, {}) on commit drop").format(columns)
+    )
     connection.execute(sql.SQL("create temp table not_loaded ({}) on commit drop").format(keys))
     connection.execute("create temp table absent (_address tid) on commit drop")
 
@@ -195,6 +195,11 @@ def close_filled_table(connection: psycopg.Connection, contract: Contract) -> No
     connection.execute(sql.SQL("analyze {}").format(raw_table(contract)))
 
 
+def hashed(rows: pl.DataFrame, content: Hashes, wanted: Mask) -> pl.DataFrame:
+    """The wanted rows and their `_hash`."""
+    return rows.with_columns(pl.Series("_hash", content.view("int64"))).filter(wanted)
+
+
 def first_versions(
     rows: pl.DataFrame, contract: Contract, delivery_id: int, received_on: date, *, first: bool
 ) -> pl.DataFrame:
@@ -243,7 +248,7 @@ def apply_versions(
     columns = [c.name for c in contract.columns]
     opened = connection.execute(
         sql.SQL(
-            "insert into {table} ({columns}, {system}) select {columns}, %(delivery)s, _line, "
+            "insert into {table} ({columns}, {system}) select {columns}, %(delivery)s, _line, _hash, "
             "case when _old is null then {known_from} else %(received)s end, 'infinity' "
             "from difference where _line is not null order by _line"
         ).format(
@@ -251,6 +256,8 @@ def apply_versions(
         ),
         {"delivery": delivery_id, "received": received_on},
     ).rowcount
+    if known is not None:
+        _write_hashes_again(connection, contract)
     changed = _value(connection, "select count(distinct _line) from difference")
     return Comparison(opened, closed, int(str(changed)))
 
@@ -264,7 +271,7 @@ def _difference(contract: Contract) -> sql.Composed:
         for n in names
     )  # fmt: skip
     return sql.SQL(
-        "create temp table difference on commit drop as select i._line, {shown}, r._old from incoming i full join "
+        "create temp table difference on commit drop as select i._line, i._hash, {shown}, r._old from incoming i full join "
         "(select ctid as _old, {names} from {table} where _known_to = 'infinity') r on {same} "
         "where i._line is null or r._old is null or {differs}"
     ).format(
@@ -280,7 +287,7 @@ def _new_or_changed(contract: Contract) -> sql.Composed:
     """The same without the versions whose key is absent: a few incoming rows find theirs through the index."""
     names = [c.name for c in contract.columns]
     return sql.SQL(
-        "create temp table difference on commit drop as select i._line, {shown}, r._old from incoming i left join "
+        "create temp table difference on commit drop as select i._line, i._hash, {shown}, r._old from incoming i left join "
         "(select ctid as _old, {names} from {table} where _known_to = 'infinity') r on {same} "
         "where r._old is null or {differs}"
     ).format(
@@ -300,7 +307,7 @@ def _differs(contract: Contract) -> sql.Composable:
 
 
 def _add_absent(connection: psycopg.Connection, contract: Contract, known: KnownRows) -> None:
-    """The versions whose key was not delivered, found by their address."""
+    """The versions whose content was not delivered, found by their address, less those whose key came otherwise."""
     addresses = pl.DataFrame({"a": known.absent()}).select(
         pl.format("({},{})", pl.col("a") // 65536, pl.col("a") % 65536).alias("_address")
     )
@@ -311,8 +318,21 @@ def _add_absent(connection: psycopg.Connection, contract: Contract, known: Known
     connection.execute(
         sql.SQL(
             "insert into difference ({keys}, _old) select {keys}, r.ctid from absent a join {table} r "
-            "on r.ctid = a._address where r._known_to = 'infinity'"
-        ).format(keys=_names(contract.key), table=raw_table(contract))
+            "on r.ctid = a._address where r._known_to = 'infinity' and not exists (select from incoming i where {same})"
+        ).format(keys=_names(contract.key), table=raw_table(contract), same=_equal(contract.key, "i", "r"))
+    )
+
+
+def _write_hashes_again(connection: psycopg.Connection, contract: Contract) -> None:
+    """Open versions that were delivered unchanged under another hash take it: the next load knows them.
+
+    Last of all, since the rows then have another address.
+    """
+    connection.execute(
+        sql.SQL(
+            "update {table} r set _hash = i._hash from incoming i where r._known_to = 'infinity' and {same} "
+            "and r._hash is distinct from i._hash and not {differs}"
+        ).format(table=raw_table(contract), same=_equal(contract.key, "i", "r"), differs=_differs(contract))
     )
 
 

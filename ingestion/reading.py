@@ -50,7 +50,10 @@ class Reading:
     layout: Layout
     contract: Contract
     identity: Identity
-    _seen: SeenKeys = field(default_factory=SeenKeys)
+    _seen: SeenKeys = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._seen = SeenKeys(self.content.size)
 
     def batches(self) -> Generator[Batch, None, None]:
         """Every record of the file, in order; the next batch is typed while the caller works on this one."""
