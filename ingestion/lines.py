@@ -137,10 +137,14 @@ class LineReader:
     def _repeated_header(self, frame: pl.DataFrame) -> None:
         """Exports put one after the other repeat their header: a line like another, which holds nothing."""
         header = [cell.strip() or None for cell in self.layout.header.cells]
-        if not (frame["c0"].str.strip_chars() == header[0]).any():
+        named = next((i for i, cell in enumerate(header) if cell), 0)
+        if header[named] is None or not (frame[f"c{named}"].str.strip_chars() == header[named]).any():
             return
         same = frame.select(
-            pl.all_horizontal(pl.col(f"c{i}").str.strip_chars().eq_missing(cell) for i, cell in enumerate(header))
+            pl.all_horizontal(
+                pl.col(f"c{i}").str.strip_chars().eq_missing(pl.lit(cell, dtype=pl.String))
+                for i, cell in enumerate(header)
+            )
         ).to_series()
         self._find("", "entete_repetee", _OUT_OF_SCOPE["entete_repetee"], same, frame["c0"], "hors_perimetre")
 

@@ -125,3 +125,11 @@ def test_a_masked_cell_is_empty_and_the_company_says_that_it_is_masked(base: Bas
     account = base.deliver(later, "sireneUL.csv", received=date(2026, 2, 15))
     assert (account.rows_opened, account.rows_closed) == (2, 2)
     assert base.open_rows("insee__unite_legale", "distinct activite_principale_naf25", "1") == [("43.21H",)]
+
+
+def test_a_first_column_without_a_name_hides_no_line_and_no_repeated_header(base: Base) -> None:
+    """Index columns of pandas have no name: comparing their cells with nothing stopped the whole load."""
+    header = ";SIREN;NB_JOURS;NB_JOURS_LIB;DATE_VALEUR\n"
+    text = f"{header}0;012345674;2;2 jours;15/12/2018\n{header};023456783;3;3 jours;15/12/2018\n"
+    account = base.deliver(text, "paydex_1.csv")
+    assert (account.lines, account.loaded, account.rejects_by_rule) == (3, 2, {"entete_repetee": 1})
