@@ -1,6 +1,7 @@
 """The model on the public American panel (`../shared/reference/model.md` 5.1), its speed beside LightGBM, and a national batch.
 
 `python -m benchmarks.model`: everything on the test years. `--validation`: the same tables on 2012-2014, where every choice was made.
+`--home`: also what the champion of a demonstration finds of the simulated truth.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks import model_speed, us_models, us_panel
+from benchmarks import model_speed, model_truth, us_models, us_panel
 from models_ml.backtest import Split, count_violations, free_features, hazard_params, score_split
 from models_ml.evaluate import evaluate, paired_difference
 from models_ml.hazard import HazardParams
@@ -230,7 +231,12 @@ def main() -> None:
     parser.add_argument("--panel", type=Path, default=PANEL, help="the public American panel")
     parser.add_argument("--validation", action="store_true", help="judge on 2012-2014 instead of the test years")
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the speed comparison")
-    parser.add_argument("--only", choices=["american", "speed", "batch"], help="one of the three")
+    parser.add_argument(
+        "--home", type=Path, help="a home that `vigie demo` filled: the champion beside the simulated truth"
+    )
+    parser.add_argument(
+        "--only", choices=["american", "speed", "batch", "truth"], help="one of the four (truth: with --home)"
+    )
     options = parser.parse_args()
     if options.only in (None, "american"):
         print(american(options.panel, VALIDATION if options.validation else TEST), flush=True)
@@ -238,6 +244,8 @@ def main() -> None:
         print(model_speed.beside_lightgbm(options.rows), flush=True)
     if options.only in (None, "batch"):
         print(model_speed.national_batch(), flush=True)
+    if options.home is not None and options.only in (None, "truth"):
+        print(model_truth.against_truth(options.home), flush=True)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,23 @@ def lead_times(
     return result
 
 
+def monthly_lists(scores: pl.DataFrame, score: str, capacity: int, *, quiet_months: int = 12) -> pl.DataFrame:
+    """entity, period, alert: each period, the `capacity` highest scores of companies that were not listed in the `quiet_months` before.
+
+    What a team that can take up `capacity` new companies a month would look at. Ties are ordered by entity.
+    """
+    listed: dict[str, int] = {}
+    lists = []
+    for (month,), rows in (
+        scores.with_columns(month=months("period")).sort("month").group_by("month", maintain_order=True)
+    ):
+        ranked = rows.sort([score, "entity"], descending=[True, False]).get_column("entity")
+        free = [entity for entity in ranked if entity not in listed or month - listed[entity] > quiet_months][:capacity]
+        listed |= dict.fromkeys(free, month)
+        lists.append(rows.select("entity", "period", alert=pl.col("entity").is_in(free)))
+    return pl.concat(lists)
+
+
 def new_detections(
     alerts: pl.DataFrame,
     outcomes: pl.DataFrame,

@@ -77,8 +77,7 @@ def run(instance: Instance, first: date, last: date, families: Sequence[str]) ->
     """
     champion = registry.champion_family(instance)
     wanted = tuple(dict.fromkeys((champion, *families)))
-    past = _past(instance, first, last)
-    scores, months = _scores(instance, past, wanted)
+    past, scores, months = scored(instance, first, last, wanted)
     result: dict[str, Any] = {
         "premier_mois": min(months).isoformat(),
         "dernier_mois": max(months).isoformat(),
@@ -102,6 +101,17 @@ def run(instance: Instance, first: date, last: date, families: Sequence[str]) ->
             ],
         )  # fmt: skip
     return result
+
+
+def scored(
+    instance: Instance, first: date, last: date, families: Sequence[str]
+) -> tuple[Past, dict[str, pl.DataFrame], tuple[date, ...]]:
+    """The companies at risk in the months tested; for each family entity, period, p12, p18, p24, F1, F2 (in alert); the months.
+
+    Raises NothingToTest when no month can be scored.
+    """
+    past = _past(instance, first, last)
+    return past, *_scores(instance, past, families)
 
 
 def _last_month(instance: Instance) -> date:

@@ -179,13 +179,14 @@ def independent_count(text: str, delimiter: str) -> int | None:
     if "\0" in text:
         return None
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    filled = physical_lines(plain)
     reader = csv.reader(io.StringIO(plain, newline=""), delimiter=delimiter, strict=True)
     count, width, before = 0, None, 0
     try:
         for cells in reader:
             spans, before = reader.line_num - before, reader.line_num
-            if spans == 1 and not "".join(cells).strip(BLANK) and len(cells) < 2:
-                continue  # a blank line, or one that holds only quotes around nothing
+            if spans == 1 and before not in filled:
+                continue
             if spans > 1 and len(cells) != width:
                 return None
             width = len(cells) if width is None else width

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models_ml.detection import companies_recalled, lead_times, new_detections
+from models_ml.detection import companies_recalled, lead_times, monthly_lists, new_detections
 
 
 def alerts(**months_in_alert: list[int]) -> pl.DataFrame:
@@ -58,3 +58,20 @@ def test_a_new_detection_follows_a_quiet_year_and_the_start_of_the_history_makes
     assert result["precision"]["valeur"] == pytest.approx(1 / 3)
     still_open = outcomes.with_columns(defaillance_12m=pl.lit(None, dtype=pl.Int8))
     assert new_detections(given, still_open, 12) == {"detections": 0, "entreprises": 0}
+
+
+def test_a_monthly_list_takes_the_highest_that_it_did_not_take_in_the_year_before() -> None:
+    """A capacity spent each month on the same companies would find no new one."""
+    months = [date(2024 + n // 12, n % 12 + 1, 1) for n in range(15)]
+    scores = pl.DataFrame(
+        [(entity, month, p) for month in months for entity, p in (("B", 0.9), ("A", 0.9), ("C", 0.5), ("D", 0.1))],
+        schema=["entity", "period", "p18"],
+        orient="row",
+    )
+    listed = monthly_lists(scores, "p18", 1, quiet_months=12)
+    assert listed.height == scores.height
+    taken = listed.filter("alert").sort("period").select("entity", "period").rows()
+    # A wins the tie; after D nobody is free until A comes back, thirteen months after it was listed.
+    assert taken == [
+        ("A", months[0]), ("B", months[1]), ("C", months[2]), ("D", months[3]), ("A", months[13]), ("B", months[14]),
+    ]  # fmt: skip
