@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -83,20 +83,27 @@ def read_known(connection: psycopg.Connection, contract: Contract) -> KnownRows:
             )
         )
     )
-    told, untold = [b""], [b""]
+    hashes, addresses, untold = ([np.empty(0, dtype)] for dtype in (np.uint64, np.int64, np.int64))
     with connection.cursor(binary=True) as cursor:
         for begin in range(0, pages, _PAGES_AT_ONCE):
             found = cursor.execute(query, (f"({begin},0)", f"({begin + _PAGES_AT_ONCE},0)")).fetchone()
             assert found is not None
-            told.append(found[0] or b"")
-            untold.append(found[1] or b"")
-    with_hash = np.frombuffer(b"".join(told), _HASH_AND_ADDRESS)
-    without = np.frombuffer(b"".join(untold), _ADDRESS)
-    return KnownRows.build(with_hash["hash"].astype(np.uint64), _address(with_hash), _address(without))
+            told = np.frombuffer(found[0] or b"", _HASH_AND_ADDRESS)
+            hashes.append(told["hash"].astype(np.uint64))
+            addresses.append(_address(told))
+            untold.append(_address(np.frombuffer(found[1] or b"", _ADDRESS)))
+    return KnownRows.build(_joined(hashes), _joined(addresses), _joined(untold))
 
 
 def _address(rows: npt.NDArray[np.void]) -> Lines:
     return rows["page"].astype(np.int64) << 16 | rows["place"]
+
+
+def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """The parts end to end; they are let go, as they take as much memory again."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole
 
 
 def create_staging(connection: psycopg.Connection, contract: Contract) -> None:
