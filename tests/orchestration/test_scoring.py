@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 from psycopg import sql
 
 from models_ml.artefact import ArtefactRefused
-from models_ml.features import load_features
+from models_ml.features import feature_hash, load_features
 from orchestration import backtest, cards, promotion, registry, schema, scoring
 from orchestration.instance import HOME_VARIABLE, URL_VARIABLE, Instance
 from orchestration.promotion import PromotionRefused
@@ -219,3 +220,31 @@ def test_the_rule_refuses_and_says_why(family: str, evidence: dict[str, Any], re
 def test_a_better_family_passes_the_rule_even_off_level_when_the_champion_is_farther() -> None:
     assert promotion.refusals("scorecard", "additive", _evidence(0.02, 1.0)) == []
     assert promotion.refusals("scorecard", "additive", _evidence(0.02, 1.15)) == []
+
+
+def test_a_promoted_family_scores_the_months_to_come_and_no_month_of_before(instance: Instance) -> None:
+    """A champion written down and not obeyed would be worse than none."""
+    october = date(2023, 10, 1)
+    evidence = _evidence(0.02, 1.0) | {"championne": "additive"}
+    with psycopg.connect(instance.database_url) as connection:
+        connection.execute(
+            "insert into ml.backtest (premier_mois, dernier_mois, familles, feature_hash, code_version, resultat) "
+            "values ('2022-01-01', '2022-12-01', '{additive,scorecard}', %s, '0', %s)",
+            [feature_hash(load_features()), json.dumps(evidence)],
+        )
+    try:
+        promoted = promotion.promote(instance, "scorecard")
+        assert (promoted["remplace"], promoted["famille"]) == ("additive", "scorecard")
+        assert registry.champion_family(instance) == "scorecard"
+        scoring.choose_models(instance, [october], run_id="promue")
+        assert registry.of_months(instance, [october])[october].famille == "scorecard"
+        assert registry.challengers_of_months(instance, [october])[october].famille == registry.CHALLENGER
+        # What was published stays as it was published.
+        assert registry.of_months(instance, [NOVEMBER])[NOVEMBER].famille == "additive"
+    finally:
+        change(
+            instance.database_url,
+            "delete from ml.promotion where famille = 'scorecard'",
+            "delete from ml.backtest where code_version = '0'",
+            "delete from ml.run_month where month = '2023-10-01'",
+        )
