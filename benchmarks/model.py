@@ -230,7 +230,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.model", description=__doc__)
     parser.add_argument("--panel", type=Path, default=PANEL, help="the public American panel")
     parser.add_argument("--validation", action="store_true", help="judge on 2012-2014 instead of the test years")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the speed comparison")
+    parser.add_argument(
+        "--rows",
+        type=int,
+        nargs="+",
+        default=[1_000_000, 5_000_000],
+        help="rows of the speed comparisons, smallest first",
+    )
+    parser.add_argument("--runs", type=int, default=3, help="runs of the smallest comparison, interleaved; medians")
     parser.add_argument(
         "--home", type=Path, help="a home that `vigie demo` filled: the champion beside the simulated truth"
     )
@@ -241,7 +248,8 @@ def main() -> None:
     if options.only in (None, "american"):
         print(american(options.panel, VALIDATION if options.validation else TEST), flush=True)
     if options.only in (None, "speed"):
-        print(model_speed.beside_lightgbm(options.rows), flush=True)
+        for position, rows in enumerate(options.rows):
+            print(model_speed.beside_lightgbm(rows, 1 if position else options.runs), flush=True)
     if options.only in (None, "batch"):
         print(model_speed.national_batch(), flush=True)
     if options.home is not None and options.only in (None, "truth"):
