@@ -8,10 +8,12 @@ server compares them value by value and their hash is written again.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from os import SEEK_END
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,7 @@ Lines = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 _RUN_MAX = 2_000_000  # keys kept in memory before they go to disk
+_BYTES_PER_KEY = 20  # in a file: hash, check, line
 _BYTES_PER_WORD = 128  # text of a file for one word of the filter: about as many words as lines
 _FILTER_WORDS_MAX = 2**22  # and up to twice as many: 64 MB
 
@@ -54,18 +57,18 @@ class _Run:
     check: npt.NDArray[np.uint32]
     line: Lines
 
-    def on_disk(self) -> _Run:
-        """The same run in a file without a name, which ends with it; the system reads what is looked up."""
-        with TemporaryFile(prefix="vigie-keys-") as file:
-            return _Run(_mapped(file, self.key), _mapped(file, self.check), _mapped(file, self.line))
 
-
-def _mapped(file: IO[bytes], array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The array written at the end of the file, and read from there."""
-    begin = file.seek(0, SEEK_END)
-    file.write(array.data)
+def _write(run: _Run, file: IO[bytes]) -> None:
+    for array in (run.key, run.check, run.line):
+        file.write(array.data)
     file.flush()
-    return np.memmap(file, array.dtype, "r", begin, array.shape)
+
+
+def _mapped(file: IO[bytes]) -> _Run:
+    """A run that was written, read from its file where it is looked at, and nowhere in memory once it is let go."""
+    count = file.seek(0, SEEK_END) // _BYTES_PER_KEY
+    parts = ((np.uint64, 0), (np.uint32, 8 * count), (np.int64, 12 * count))
+    return _Run(*(np.memmap(file, dtype, "r", begin, (count,)) for dtype, begin in parts))
 
 
 class _Filter:
@@ -92,13 +95,19 @@ class _Filter:
 class SeenKeys:
     """Keys of the rows read so far, 20 bytes each: sorted runs in memory, then longer ones on disk.
 
-    The memory hardly grows with the file (of `size` bytes): a filter tells which keys must be looked up.
+    The memory hardly grows with the file (of `size` bytes): a filter tells which keys must be looked up. Close it at the
+    end: the files on disk go with it.
     """
 
     def __init__(self, size: int) -> None:
         self._filter = _Filter(size)
         self._recent: list[_Run] = []
-        self._stored: list[_Run] = []
+        self._stored: list[IO[bytes]] = []
+        self._files = ExitStack()
+
+    def close(self) -> None:
+        """Removes what was put on disk."""
+        self._files.close()
 
     def first_lines(self, marks: Marks, lines: Lines) -> Lines:
         """For each row the earlier line that has the same key, 0 where there is none; the rows are then seen."""
@@ -114,7 +123,8 @@ class SeenKeys:
             first[again] = run.line[head[again]]
         met = np.flatnonzero(self._filter.meet(run.key, run.check))
         if len(met):
-            for earlier in reversed(self._stored + self._recent):  # the oldest run has the last word
+            # The oldest run has the last word.
+            for earlier in chain(reversed(self._recent), map(_mapped, reversed(self._stored))):
                 at, found = _look_up(earlier.key, run.key[met])
                 found &= earlier.check[at] == run.check[met]
                 first[met[found]] = earlier.line[at[found]]
@@ -131,7 +141,8 @@ class SeenKeys:
                 np.concatenate([getattr(r, name) for r in self._recent]) for name in ("key", "check", "line")
             )
             order = np.argsort(key, kind="stable")  # the earliest line of a key comes first
-            self._stored.append(_Run(key[order], check[order], line[order]).on_disk())
+            self._stored.append(self._files.enter_context(TemporaryFile(prefix="vigie-keys-")))
+            _write(_Run(key[order], check[order], line[order]), self._stored[-1])
             self._recent = []
 
 
@@ -162,12 +173,16 @@ class KnownRows:
     def build(cls, hashes: Hashes, address: Lines, untold: Lines) -> KnownRows:
         """From the hash and the address of each version, in any order, and the addresses of those without a hash."""
         order = np.argsort(hashes)
-        hashes, address = hashes[order], address[order]
-        alone = np.ones(len(hashes), dtype=bool)
-        twice = hashes[1:] == hashes[:-1]
-        alone[1:] &= ~twice
-        alone[:-1] &= ~twice
-        return cls(hashes[alone], address[alone], np.concatenate([address[~alone], untold]))
+        hashes = hashes[order]  # one after the other: each copy takes as much memory again
+        address = address[order]
+        del order
+        twice = np.flatnonzero(hashes[1:] == hashes[:-1])
+        if len(twice):
+            alone = np.ones(len(hashes), dtype=bool)
+            alone[twice] = alone[twice + 1] = False
+            untold = np.concatenate([address[~alone], untold])
+            hashes, address = hashes[alone], address[alone]
+        return cls(hashes, address, untold)
 
     def unchanged(self, content: Hashes) -> Mask:
         """True for the rows that are known with this very content, which are then noted as delivered."""

@@ -36,7 +36,7 @@ Progress = Callable[[int, int, int], None]
 _QUARANTINE = "ingest.rejected_row"
 
 # Open versions are read and compared here when the file is large enough to repay it, and the memory allows it.
-_KNOWN_ROWS_MIN, _KNOWN_ROWS_MAX = 5_000, 10_000_000
+_KNOWN_ROWS_MIN, _KNOWN_ROWS_MAX = 5_000, 15_000_000
 _BYTES_PER_KNOWN_ROW = 16
 
 

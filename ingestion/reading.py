@@ -58,7 +58,7 @@ class Reading:
     def batches(self) -> Generator[Batch, None, None]:
         """Every record of the file, in order; the next batch is typed while the caller works on this one."""
         reader = LineReader(self.contract, self.layout, self.content.path.name, self.identity)
-        with closing(ahead(reader.type_records(records_of(self.content, self.layout)))) as typed:
+        with closing(self._seen), closing(ahead(reader.type_records(records_of(self.content, self.layout)))) as typed:
             for batch in typed:
                 yield self._checked(batch)
 
