@@ -141,8 +141,9 @@ class SeenKeys:
                 np.concatenate([getattr(r, name) for r in self._recent]) for name in ("key", "check", "line")
             )
             order = np.argsort(key, kind="stable")  # the earliest line of a key comes first
-            self._stored.append(self._files.enter_context(TemporaryFile(prefix="vigie-keys-")))
-            _write(_Run(key[order], check[order], line[order]), self._stored[-1])
+            file = self._files.enter_context(TemporaryFile(prefix="vigie-keys-"))  # noqa: SIM115 (closed with the stack)
+            _write(_Run(key[order], check[order], line[order]), file)
+            self._stored.append(file)
             self._recent = []
 
 
