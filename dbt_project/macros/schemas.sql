@@ -17,6 +17,15 @@
     {%- endif -%}
 {%- endmacro %}
 
+{# Empties the last year of observation months whose 18 months were over, and observed (two months more), when the range begins. #}
+{% macro delete_last_closed_year() -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }} where month >= {{ range_start_date() }} - interval '31 months'
+    {%- else -%}
+        select 1
+    {%- endif -%}
+{%- endmacro %}
+
 {# Empties what the events of a run write again: all that courts and Sirene say as of its last month, and the URSSAF defaults of
    its months and of the month after, whose beginning depends on them. #}
 {% macro delete_events() -%}

@@ -6,7 +6,7 @@
         on_schema_change='append_new_columns',
         pre_hook=["{{ session_settings() }}", "{{ delete_events() }}"],
         post_hook=["analyze {{ this }}"],
-        indexes=[{'columns': ['siren', 'date_evenement']}],
+        indexes=[{'columns': ['siren', 'date_evenement', 'type_evenement'], 'unique': true}],
     )
 }}
 
