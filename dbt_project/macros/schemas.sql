@@ -10,7 +10,7 @@
 
 {# Empties the months of the range, and only those, before they are written again. #}
 {% macro delete_range() -%}
-    {%- if is_incremental() -%}
+    {%- if has_frozen_months() -%}
         delete from {{ this }} where month between {{ range_start_date() }} and '{{ var('month_end') }}'::date
     {%- else -%}
         select 1
@@ -19,7 +19,7 @@
 
 {# Empties the last year of observation months whose 18 months were over, and observed (two months more), when the range begins. #}
 {% macro delete_last_closed_year() -%}
-    {%- if is_incremental() -%}
+    {%- if has_frozen_months() -%}
         delete from {{ this }} where month >= {{ range_start_date() }} - interval '31 months'
     {%- else -%}
         select 1
@@ -29,7 +29,7 @@
 {# Empties what the events of a run write again: all that courts and Sirene say as of its last month, and the URSSAF defaults of
    its months and of the month after, whose beginning depends on them. #}
 {% macro delete_events() -%}
-    {%- if is_incremental() -%}
+    {%- if has_frozen_months() -%}
         delete from {{ this }}
         where
             type_evenement <> 'defaut_urssaf'

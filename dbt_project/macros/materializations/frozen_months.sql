@@ -1,6 +1,6 @@
-{# A table that keeps the months of every run: those of the range are emptied (`emptied_by`, a condition) and written again, in
-   one transaction; the others are never touched, and `--full-refresh` neither. A column that the model gained is added, empty
-   in the months before. dbt's own `incremental` would write each row twice, first to a temporary table. #}
+{# A table that keeps the months of every run: those of the range are emptied by a pre-hook and written again, in one transaction;
+   the others are never touched, `--full-refresh` or not. A column that the model gained is added, empty in the months before.
+   dbt's own `incremental` would write each row twice, first to a temporary table. #}
 {% materialization frozen_months, adapter='postgres' %}
     {%- set target = this.incorporate(type='table') -%}
     {%- set existing = load_cached_relation(this) -%}
@@ -24,7 +24,6 @@
             {% for column in model.columns.values() if column.name not in kept %}
             alter table {{ target }} add column {{ adapter.quote(column.name) }} {{ column.data_type }};
             {% endfor %}
-            delete from {{ target }} where {{ config.require('emptied_by') }};
             insert into {{ target }} ({{ model.columns.values() | map(attribute='name') | join(', ') }})
             {{ get_select_subquery(sql) }}
         {% endcall %}
@@ -40,9 +39,4 @@
 {# Whether the model has months of other runs to read back. #}
 {% macro has_frozen_months() -%}
     {{ return(execute and load_relation(this) is not none) }}
-{%- endmacro %}
-
-{# The months of the range, and only those. #}
-{% macro months_of_the_range() -%}
-    month between {{ range_start_date() }} and '{{ var('month_end') }}'::date
 {%- endmacro %}

@@ -1,16 +1,13 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='append',
-        full_refresh=false,
-        on_schema_change='append_new_columns',
+        materialized='frozen_months',
         pre_hook=["{{ session_settings() }}", "{{ delete_last_closed_year() }}"],
         indexes=[{'columns': ['month', 'clignotant'], 'unique': true}],
     )
 }}
 
 {#- Measured again for a year after the 18 months are over and observed: a later correction of an old judgment moves nothing. -#}
-{%- set not_measured = 'month > coalesce((select max(measured.month) from ' ~ this ~ " as measured), '-infinity')" if is_incremental() else 'true' -%}
+{%- set not_measured = 'month > coalesce((select max(measured.month) from ' ~ this ~ " as measured), '-infinity')" if has_frozen_months() else 'true' -%}
 
 with
 

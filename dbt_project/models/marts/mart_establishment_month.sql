@@ -1,9 +1,6 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='append',
-        full_refresh=false,
-        on_schema_change='append_new_columns',
+        materialized='frozen_months',
         pre_hook=["{{ session_settings() }}", "{{ delete_range() }}"],
         post_hook=["analyze {{ this }} (siret, month)"],
         indexes=[{'columns': ['month', 'siren', 'siret'], 'unique': true}],

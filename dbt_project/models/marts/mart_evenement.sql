@@ -1,9 +1,6 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='append',
-        full_refresh=false,
-        on_schema_change='append_new_columns',
+        materialized='frozen_months',
         pre_hook=["{{ session_settings() }}", "{{ delete_events() }}"],
         post_hook=["analyze {{ this }}"],
         indexes=[{'columns': ['siren', 'date_evenement', 'type_evenement'], 'unique': true}],
