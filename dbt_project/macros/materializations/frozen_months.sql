@@ -35,8 +35,3 @@
     {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
-
-{# Whether the model has months of other runs to read back. #}
-{% macro has_frozen_months() -%}
-    {{ return(execute and load_relation(this) is not none) }}
-{%- endmacro %}

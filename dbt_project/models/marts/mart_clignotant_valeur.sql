@@ -1,7 +1,7 @@
 {{
     config(
         materialized='frozen_months',
-        pre_hook=["{{ session_settings() }}", "{{ delete_last_closed_year() }}"],
+        pre_hook=["{{ delete_last_closed_year() }}"],
         indexes=[{'columns': ['month', 'clignotant'], 'unique': true}],
     )
 }}

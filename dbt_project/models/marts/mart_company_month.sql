@@ -1,8 +1,8 @@
 {{
     config(
         materialized='frozen_months',
-        pre_hook=["{{ session_settings() }}", "{{ delete_range() }}", "set local enable_nestloop = off"],
-        post_hook=["analyze {{ this }} (siren, month, a_risque, departement)"],
+        pre_hook=["{{ delete_range() }}", "set local enable_nestloop = off"],
+        post_hook=["{{ analyze_months(['siren', 'month', 'a_risque', 'departement']) }}"],
         indexes=[
             {'columns': ['siren', 'month'], 'unique': true},
             {'columns': ['month']},
@@ -352,6 +352,10 @@ company_month_features as (
         nb_etablissements,
         etablissements_ouverts_12m,
         etablissements_fermes_12m,
+        dans_un_groupe,
+        groupe_siren_tete,
+        groupe_part_financiere,
+        groupe_nb_filiales,
         secteur_taux_defaillance_24m
 
     from month_against_its_peers

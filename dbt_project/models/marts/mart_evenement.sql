@@ -1,7 +1,7 @@
 {{
     config(
         materialized='frozen_months',
-        pre_hook=["{{ session_settings() }}", "{{ delete_events() }}"],
+        pre_hook=["{{ delete_events() }}"],
         post_hook=["analyze {{ this }}"],
         indexes=[{'columns': ['siren', 'date_evenement', 'type_evenement'], 'unique': true}],
     )

@@ -1,8 +1,8 @@
 {{
     config(
         materialized='frozen_months',
-        pre_hook=["{{ session_settings() }}", "{{ delete_range() }}"],
-        post_hook=["analyze {{ this }} (siren, month)"],
+        pre_hook=["{{ delete_range() }}"],
+        post_hook=["{{ analyze_months(['siren', 'month']) }}"],
         indexes=[{'columns': ['month', 'siren'], 'unique': true}],
     )
 }}

@@ -4,7 +4,7 @@
         incremental_strategy='append',
         full_refresh=false,
         on_schema_change='fail',
-        pre_hook=["{{ session_settings() }}", "{{ delete_range() }}"],
+        pre_hook=["{{ delete_range() }}"],
         indexes=[{'columns': ['month', 'source'], 'unique': true}],
     )
 }}
