@@ -1,9 +1,6 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='append',
-        full_refresh=false,
-        on_schema_change='fail',
+        materialized='frozen_months',
         pre_hook=["{{ delete_range() }}"],
         indexes=[{'columns': ['month', 'source'], 'unique': true}],
     )
