@@ -6,6 +6,7 @@ dbt is imported inside functions, because definitions must load fast and without
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any
 
+import psycopg
+from psycopg import sql
+
 from ingestion.database import connect
 from orchestration.instance import PROJECT, Instance
 
@@ -23,6 +27,9 @@ DBT_PROJECT = PROJECT / "dbt_project"
 MANIFEST = DBT_PROJECT / "target" / "manifest.json"
 ROLE = "vigie_transformation"
 _LOCK = 0x4442_5400  # "DBT"
+#: What seeds and staging views are made from, and what a month builds when they are there: the rest, and the tests of all.
+_SETTLED = ("seeds", "macros", "models/staging")
+_MONTHLY = ["path:models/intermediate", "path:models/marts", "test_name:account_is_known"]
 
 
 class DbtFailed(RuntimeError):
@@ -84,20 +91,47 @@ def excluded(tag: str) -> str:
 def build(instance: Instance, *, tag: str, variables: dict[str, object]) -> list[BuiltNode]:
     """Build the tagged models and run their data tests, in dependency order, in this process.
 
+    Seeds and staging views do not depend on the months: they are built when the project, or what is there of them, changed.
+
     Raises:
         DbtFailed: something failed; what depends on it was skipped.
     """
-    arguments = ["--select", f"tag:{tag}", "--exclude", *excluded(tag).split(), "--vars", json.dumps(variables)]
     folder = instance.home / "dbt"
     with connect(instance.database_url) as connection:
         # One builder at a time in a database: two would replace each other's tables. A killed one lets go by itself.
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
+        settled = tag == "features" and _mark(connection) == _settled_mark(connection)
+        select = _MONTHLY if settled else [f"tag:{tag}"]
+        arguments = ["--select", *select, "--exclude", *excluded(tag).split(), "--vars", json.dumps(variables)]
+        arguments.append("--no-write-json")  # nobody reads dbt's own files of a run
         result = _runner("build", arguments, folder, folder, manifest=_kept_manifest(folder, os.environ["PGDATABASE"]))
-    nodes = [_built(item) for item in (result.result.results if result.result is not None else [])]
-    failed = [f"{node.name}: {node.message}" for node in nodes if node.status in {"error", "fail"}]
-    if failed or not result.success:
-        raise DbtFailed("\n".join(failed) or str(result.exception))
+        nodes = [_built(item) for item in (result.result.results if result.result is not None else [])]
+        failed = [f"{node.name}: {node.message}" for node in nodes if node.status in {"error", "fail"}]
+        if failed or not result.success:
+            raise DbtFailed("\n".join(failed) or str(result.exception))
+        if tag == "features" and not settled:
+            comment = sql.SQL("comment on schema staging is {}").format(sql.Literal(_settled_mark(connection)))
+            connection.execute(comment)
     return nodes
+
+
+def _mark(connection: psycopg.Connection) -> str | None:
+    row = connection.execute("select obj_description('staging'::regnamespace, 'pg_namespace')").fetchone()
+    return row[0] if row else None
+
+
+def _settled_mark(connection: psycopg.Connection) -> str:
+    """What the comment of schema `staging` says when seeds and views are those of this project, and all there."""
+    digest = hashlib.sha256()
+    for path in sorted([DBT_PROJECT / "dbt_project.yml", *(p for f in _SETTLED for p in (DBT_PROJECT / f).rglob("*"))]):
+        if path.is_file():
+            digest.update(path.relative_to(DBT_PROJECT).as_posix().encode() + path.read_bytes())
+    row = connection.execute(
+        "select count(*) from pg_class where relkind in ('r', 'v')"
+        " and relnamespace in ('staging'::regnamespace, 'reference'::regnamespace)"
+    ).fetchone()
+    assert row is not None
+    return f"dbt {digest.hexdigest()[:16]}, {row[0]} tables"
 
 
 def site(instance: Instance) -> str:

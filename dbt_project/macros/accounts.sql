@@ -26,6 +26,14 @@
             and unmapped.valid_to > account.segment_from
 {%- endmacro %}
 
+{# What remains of a delai's instalments at the end of a month: the whole amount, by the share of the days still to run. #}
+{% macro remaining_instalments(amount, month_end) -%}
+    case
+        when {{ month_end }} < date_echeance then {{ amount }} * (date_echeance - {{ month_end }}) / (date_echeance - date_creation)
+        else 0
+    end
+{%- endmacro %}
+
 {# Warns of the accounts whose lines have no company of their own and that the account table never knew: their amounts are
    kept in raw and in staging, and count in no company. #}
 {% test account_is_known(model, own_siren) %}

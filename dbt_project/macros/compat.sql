@@ -1,10 +1,5 @@
 {# What the existing front end expects of `compat_sfor`: its words and its units. #}
 
-{# Hours of a full-time month. #}
-{% macro hours_of_an_etp() -%}
-    151.67
-{%- endmacro %}
-
 {# NAF code with its dot (`2841X` and `28.41X` are one), only when it is a code of NAF Rev. 2. #}
 {% macro naf_with_dot(code, nomenclature) -%}
     case

@@ -26,38 +26,61 @@
     group by {{ key }}, month_index
 {%- endmacro %}
 
-{# Which of several competing rows rules, and when: at each month of change of a key, the valid row with the highest rank.
+{# Spans of months, inside the range, in which the same rows are valid, for each key: what is known is constant in a segment.
+   `version` holds key, valid_from and valid_to (month indexes). What was true before the range begins on its first month. #}
+{% macro knowledge_segments(version, key) -%}
+    select
+        {{ key | join(', ') }},
+        change_month as segment_from,
+        coalesce(lead(change_month) over (partition by {{ key | join(', ') }} order by change_month), 999999) as segment_to
+    from (
+        select {{ key | join(', ') }}, greatest(valid_from, {{ range_first() }}) as change_month
+        from {{ version }}
+        where {{ touches_range() }}
+        union
+        select {{ key | join(', ') }}, valid_to as change_month
+        from {{ version }}
+        where {{ touches_range() }} and valid_to <= {{ range_last() }}
+    ) as change
+{%- endmacro %}
+
+{# Which of several competing rows rules, and when: in each segment of a key, the valid row with the highest rank.
    `version` holds key, valid_from, valid_to (month indexes) and the columns kept. Exact also when a row is corrected or
    withdrawn. Quadratic in the rows of ONE key: for short histories only (an ecart negatif, an establishment's states).
    `first_of` also gives the least value of a column among the valid rows. PostgreSQL's DISTINCT ON stays in here. #}
 {% macro ruling_segments(version, key, rank, columns, first_of=none) -%}
-    select
-        ruling.*,
-        coalesce(
-            lead(ruling.change_month) over (partition by {% for k in key %}ruling.{{ k }}{{ ', ' if not loop.last }}{% endfor %} order by ruling.change_month),
-            999999
-        ) as segment_to
+    select distinct on ({% for k in key %}segment.{{ k }}, {% endfor %}segment.segment_from)
+        {% for k in key %}segment.{{ k }}, {% endfor %}
+        segment.segment_from as change_month,
+        segment.segment_to,
+        (version.valid_from is not null) as is_known,
+        {% for column in columns %}version.{{ column }}{{ ', ' if not loop.last }}{% endfor %}
+        {%- if first_of %},
+        min(version.{{ first_of }}) over (
+            partition by {% for k in key %}segment.{{ k }}, {% endfor %}segment.segment_from
+            order by {{ rank }}
+            rows between unbounded preceding and unbounded following
+        ) as first_{{ first_of }}
+        {%- endif %}
+    {% if range_first() == range_last() -%}
+    {#- In one month nothing changes: the rows valid then compete once. #}
     from (
-        select distinct on ({% for k in key %}change.{{ k }}, {% endfor %}change.change_month)
-            {% for k in key %}change.{{ k }}, {% endfor %}
-            change.change_month,
-            (version.valid_from is not null) as is_known,
-            {% for column in columns %}version.{{ column }}{{ ', ' if not loop.last }}{% endfor %}
-            {%- if first_of %},
-            min(version.{{ first_of }}) over (
-                partition by {% for k in key %}change.{{ k }}, {% endfor %}change.change_month
-            ) as first_{{ first_of }}
-            {%- endif %}
-        from (
-            select {{ key | join(', ') }}, valid_from as change_month from {{ version }}
-            union
-            select {{ key | join(', ') }}, valid_to as change_month from {{ version }} where valid_to < 999999
-        ) as change
-        left join {{ version }} as version
-            on {% for k in key %}change.{{ k }} = version.{{ k }} and {% endfor %}
-            version.valid_from <= change.change_month and version.valid_to > change.change_month
-        order by {% for k in key %}change.{{ k }}, {% endfor %}change.change_month, {{ rank }}
-    ) as ruling
+        select *, {{ range_first() }} as segment_from, 999999 as segment_to
+        from {{ version }}
+        where {{ touches_range() }}
+    ) as version
+    cross join lateral (
+        select {% for k in key %}version.{{ k }}, {% endfor %}version.segment_from, version.segment_to
+    ) as segment
+    {%- else -%}
+    from (
+        {{ knowledge_segments(version, key) }}
+    ) as segment
+    left join {{ version }} as version
+        on {% for k in key %}segment.{{ k }} = version.{{ k }} and {% endfor %}
+        version.valid_from <= segment.segment_from and version.valid_to > segment.segment_from
+    {%- endif %}
+    order by {% for k in key %}segment.{{ k }}, {% endfor %}segment.segment_from, {{ rank }}
 {%- endmacro %}
 
 {# The row with the greatest `rank` (a month index, never after the month) among those valid at each month of the spine.

@@ -3,15 +3,26 @@
     {{ (custom_schema_name or target.schema) | trim }}
 {%- endmacro %}
 
-{# Memory for the sorts of one model only; the setting dies with the transaction. #}
+{# Memory for the sorts of one model only, and statistics from three thousand rows: tables of one month, or of one run, are alike
+   from end to end. The settings die with the transaction. #}
 {% macro session_settings() -%}
-    set local work_mem = '128MB'
+    set local work_mem = '128MB';
+    set local default_statistics_target = 10
 {%- endmacro %}
 
 {# Empties the months of the range, and only those, before they are written again. #}
 {% macro delete_range() -%}
-    {%- if is_incremental() -%}
+    {%- if has_frozen_months() -%}
         delete from {{ this }} where month between {{ range_start_date() }} and '{{ var('month_end') }}'::date
+    {%- else -%}
+        select 1
+    {%- endif -%}
+{%- endmacro %}
+
+{# Empties the last year of observation months whose 18 months were over, and observed (two months more), when the range begins. #}
+{% macro delete_last_closed_year() -%}
+    {%- if has_frozen_months() -%}
+        delete from {{ this }} where month >= {{ range_start_date() }} - interval '31 months'
     {%- else -%}
         select 1
     {%- endif -%}
@@ -20,12 +31,26 @@
 {# Empties what the events of a run write again: all that courts and Sirene say as of its last month, and the URSSAF defaults of
    its months and of the month after, whose beginning depends on them. #}
 {% macro delete_events() -%}
-    {%- if is_incremental() -%}
+    {%- if has_frozen_months() -%}
         delete from {{ this }}
         where
             type_evenement <> 'defaut_urssaf'
             or date_evenement between {{ range_start_date() }} and {{ month_end_after(range_end_date(), 0) }}
     {%- else -%}
         select 1
+    {%- endif -%}
+{%- endmacro %}
+
+{# Whether the model has months of other runs to read back. #}
+{% macro has_frozen_months() -%}
+    {{ return(execute and load_relation(this) is not none) }}
+{%- endmacro %}
+
+{# Statistics after many months, or the first; a month more changes none that a plan depends on, and the server refreshes them itself. #}
+{% macro analyze_months(columns) -%}
+    {%- if is_one_month() and has_frozen_months() -%}
+        select 1
+    {%- else -%}
+        analyze {{ this }} ({{ columns | join(', ') }})
     {%- endif -%}
 {%- endmacro %}

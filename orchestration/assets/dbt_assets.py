@@ -61,7 +61,7 @@ def specs(group: str, *, tag: str) -> list[dg.AssetSpec]:
 def build(
     instance: Instance, *, tag: str, months: list[date], keys: set[dg.AssetKey]
 ) -> Iterator[dg.MaterializeResult]:
-    """Build the tagged models for the months; one result for each asset, with its rows and seconds.
+    """Build the tagged models for the months; one result for each asset, with its rows and seconds (unchanged ones have none).
 
     Raises:
         dbt.DbtFailed: a model or one of its data tests failed.
@@ -86,3 +86,5 @@ def build(
             if node.rows is not None:
                 metadata["dagster/row_count"] = node.rows
             yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+    for key in sorted(keys - {dg.AssetKey([node.schema, node.name]) for node in nodes}):
+        yield dg.MaterializeResult(asset_key=key, metadata={"variables": json.dumps(variables), "inchange": True})

@@ -191,9 +191,10 @@ def test_a_source_never_delivered_gives_null_never_zero(built: Warehouse) -> Non
     """No partial activity, no accounts, no Paydex were delivered: nothing may look like a good value."""
     cells = built.query(
         "select count(ap_etp_consomme), count(ap_etp_autorise), count(paydex_jours), count(marge_ebe), count(bilans_manquants),"
-        " count(ccsf_24m), count(bdf_poids_frng), count(etablissements_fermes_12m) from marts.mart_company_month"
+        " count(ccsf_24m), count(bdf_poids_frng), count(etablissements_fermes_12m), count(dans_un_groupe), count(groupe_nb_filiales)"
+        " from marts.mart_company_month"
     )
-    assert cells == [(0, 0, 0, 0, 0, 0, 0, 0)]
+    assert cells == [(0,) * 10]
 
 
 def test_data_tests_and_unit_tests_pass(built: Warehouse) -> None:

@@ -33,7 +33,7 @@ LEAKS = {
         "\n    from effectif_ent",
     ),
     "urssaf__delai": (
-        "int_delai__siren_month",
+        "int_delai__version",
         "montant_echeancier_eur,\n        {{ known_months() }}",
         "montant_echeancier_eur,\n        {{ month_index('date_creation') }} as valid_from, 999999 as valid_to",
     ),
@@ -71,6 +71,11 @@ LEAKS = {
         "int_bilan__siren_month",
         "{{ known_months('ratio') }}",
         "{{ month_index('ratio.date_cloture_exercice') }} as valid_from, {{ month_index_open('ratio.known_to') }} as valid_to",
+    ),
+    "ellisphere__groupe": (
+        "int_groupe__siren_month",
+        "{{ known_months() }}",
+        "0 as valid_from, {{ month_index_open('known_to') }} as valid_to",
     ),
     "insee__etablissement_historique": (
         "int_etablissement__siren_delta",
@@ -114,6 +119,9 @@ def _late_facts() -> Iterator[tuple[str, dict[str, Any]]]:
         "periode_debut": "2019-12-01", "periode_fin": "2019-12-31", "heures_autorisees": 900, "known": learned}  # fmt: skip
     yield "altares__paydex", {"siren": late, "date_valeur": "2019-12-01", "nb_jours": 45, "known": learned}
     yield "inpi__ratio", {"siren": late, "date_cloture_exercice": "2019-06-30", "type_bilan": "C", "marge_ebe": -12, "known": learned}
+    for filiale, known in ((taker, "2019-11-20"), (late, learned)):
+        yield "ellisphere__groupe", {"code_groupe": "G", "siren_groupe": taker, "code_filiale": filiale, "siren_filiale": filiale,
+            "niveau_detention": 1, "part_financiere": 80, "known": known}  # fmt: skip
     yield "insee__etablissement_historique", {"siret": f"{late2}00001", "date_debut": "2019-12-05", "etat_administratif": "F",
         "changement_etat": True, "known": learned}  # fmt: skip
 

@@ -67,6 +67,8 @@ def _history(dice: random.Random, months: Sequence[date]) -> Iterator[tuple[str,
                 yield from _short_time_work(dice, siret, month, f"D{number}{month:%y%m}")
             if dice.random() < 0.06:
                 yield from _judgment(dice, siren, month, f"{number}{month:%y%m}")
+            if month.month % 6 == 4 and number % 2:
+                yield from _group(dice, number, siren, month)
 
 
 def _identity(dice: random.Random, siren: str, siret: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -152,6 +154,17 @@ def _short_time_work(
     }
     for row in _versions(dice, month + timedelta(days=74), consumed, "heures"):
         yield "dgefp__consommation_ap", row
+
+
+def _group(dice: random.Random, number: int, siren: str, month: date) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A stake of the group of four companies that the company is in, seen again every half-year."""
+    head = number - number % 4
+    stake = {
+        "code_groupe": f"G{head}{month:%y%m}", "siren_groupe": SIRENS[head] if head % 8 else None, "code_filiale": f"F{number}",
+        "siren_filiale": siren, "niveau_detention": 1, "part_financiere": dice.randrange(20, 100),
+    }  # fmt: skip
+    for row in _versions(dice, month + timedelta(days=60), stake, "part_financiere"):
+        yield "ellisphere__groupe", row
 
 
 def _judgment(dice: random.Random, siren: str, month: date, number: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -274,14 +287,24 @@ def test_establishments_add_up_to_their_company(together: Warehouse) -> None:
     """The sheet of a company and its establishments must not contradict each other."""
     rows = together.query(
         "with establishment as (select siren, sum(dette_part_patronale_eur) as dette, sum(ap_etp_consomme) as consomme,"
-        " sum(ap_etp_autorise) as autorise, sum(cotisation_12m_eur) as due from marts.mart_establishment_month group by 1)"
+        " sum(ap_etp_autorise) as autorise, sum(cotisation_12m_eur) as due, sum(delai_reste_eur) as delai,"
+        " bool_or(delai_en_cours) as en_delai from marts.mart_establishment_month group by 1)"
         " select dette is not distinct from dette_part_patronale_eur, abs(consomme - ap_etp_consomme) < 1e-9,"
         " abs(autorise - ap_etp_autorise) < 1e-9,"
-        " abs(due / (12 - cotisation_mois_manquants_12m)::numeric - cotisation_moyenne_12m_eur) < 0.02, autorise > 0"
+        " abs(due / (12 - cotisation_mois_manquants_12m)::numeric - cotisation_moyenne_12m_eur) < 0.02,"
+        " abs(delai - delai_reste_eur) < 0.02, (delai_en_cours = 1) = en_delai, autorise > 0"
         f" from marts.mart_company_month inner join establishment using (siren) where month = '{LAST}'"
     )
     assert all(all(equal) for *equal, _ in rows)
     assert any(authorised for *_, authorised in rows)
+
+
+def test_the_random_history_reaches_groups_and_delais(together: Warehouse) -> None:
+    """What no company has, no comparison of cells proves anything of."""
+    assert together.query(
+        "select bool_or(groupe_nb_filiales > 1), bool_or(dans_un_groupe and groupe_siren_tete is null),"
+        " bool_or(groupe_siren_tete = siren), bool_or(not dans_un_groupe), bool_or(delai_reste_eur > 0) from marts.mart_company_month"
+    ) == [(True, True, True, True, True)]
 
 
 def test_a_month_built_again_leaves_the_others_untouched(together: Warehouse) -> None:

@@ -1,4 +1,4 @@
-"""The kept manifest: several processes ask for it at once (the UI, the daemon, a command)."""
+"""dbt run by the platform: the kept manifest that several processes ask for at once, and what a month builds."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from ingestion.database import connect
 from orchestration import dbt
-from orchestration.instance import PROJECT
+from orchestration.instance import PROJECT, Instance
+from orchestration.runs import opened
 
 _ASK = """
 import sys
@@ -46,3 +48,20 @@ def test_a_project_that_cannot_be_parsed_is_told_in_the_words_of_dbt(
     with pytest.raises(dbt.DbtFailed, match="nowhere_to_be_found"):
         dbt.manifest()
     assert not dbt.MANIFEST.exists()
+
+
+def test_a_month_builds_seeds_and_views_only_when_they_are_not_there(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They do not depend on the month; a view that was dropped, or a changed project, must bring them back all the same."""
+    months = {"month_start": "2020-01-01", "month_end": "2020-01-01", "simulation": True}
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    instance = Instance(tmp_path)
+    with opened(instance):
+        schemas = [{node.schema for node in dbt.build(instance, tag="features", variables=months)} for _ in range(2)]
+        with connect(instance.database_url) as connection:
+            connection.execute("drop view staging.stg_urssaf__ccsf cascade")
+        again = {node.schema for node in dbt.build(instance, tag="features", variables=months)}
+    assert schemas[0] >= {"staging", "reference", "marts"}
+    assert not schemas[1] & {"staging", "reference"}
+    assert again >= {"staging", "reference"}

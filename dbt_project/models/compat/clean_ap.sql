@@ -71,8 +71,8 @@ activity as (
         siret,
         left(siret, 9) as siren,
         periode,
-        (coalesce(sum(heures_autorisees), 0) / {{ hours_of_an_etp() }})::double precision as etp_autorise,
-        (coalesce(sum(heures_consommees), 0) / {{ hours_of_an_etp() }})::double precision as etp_consomme,
+        (coalesce(sum(heures_autorisees), 0) / {{ heures_etp() }})::double precision as etp_autorise,
+        (coalesce(sum(heures_consommees), 0) / {{ heures_etp() }})::double precision as etp_consomme,
         string_agg(distinct motif_recours, '; ' order by motif_recours) as motif_recours,
         bool_or(is_consumed) and periode = (select max(consumed.periode) from consumed) as is_last
     from hours

@@ -2,11 +2,7 @@ with
 
 unite_legale as (
 
-    select
-        *,
-        {{ naf_with_dot('activite_principale', 'nomenclature_activite') }} as naf
-    from {{ ref('stg_insee__unite_legale') }}
-    where known_to = 'infinity'
+    select * from {{ ref('int_compat__unite_legale') }}
 
 ),
 

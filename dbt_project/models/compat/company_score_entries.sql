@@ -1,21 +1,8 @@
 with
 
-published_month as (
-
-    select * from {{ source('publication', 'month') }}
-    where status = 'published'
-
-),
-
 detection as (
 
-    select * from {{ source('publication', 'detection') }}
-
-),
-
-entreprise as (
-
-    select * from {{ source('publication', 'entreprise') }}
+    select * from {{ ref('int_compat__detection') }}
 
 ),
 
@@ -151,22 +138,20 @@ entry as (
         detection.siren::varchar(9) as siren,
         detection.naf as code_naf,
         (100 * detection.p18)::numeric(20, 10) as score,
-        entreprise.code_commune::varchar(5) as code_commune,
+        detection.code_commune::varchar(5) as code_commune,
         region.libelle as region,
         detection.alerte as alert,
-        to_char({{ list_date('published_month.month') }}, 'YYMM') as batch,
-        published_month.model_id as algo,
-        to_char(published_month.month, 'YYYY-MM-DD') as periode,
-        published_month.seuil_f2::numeric(5, 2) as seuil_modere,
-        published_month.seuil_f1::numeric(5, 2) as seuil_fort,
+        to_char(detection.list_date, 'YYMM') as batch,
+        detection.model_id as algo,
+        to_char(detection.month, 'YYYY-MM-DD') as periode,
+        detection.seuil_f2::numeric(5, 2) as seuil_modere,
+        detection.seuil_f1::numeric(5, 2) as seuil_fort,
         macro_explanation.macro_expl,
         micro_explanation.micro_expl,
-        published_month.published_at at time zone 'UTC' as created_at,
-        published_month.published_at at time zone 'UTC' as updated_at,
-        {{ french_month(list_date('published_month.month')) }} as list_name
-    from published_month
-    inner join detection on published_month.publication_id = detection.publication_id
-    left join entreprise on detection.publication_id = entreprise.publication_id and detection.siren = entreprise.siren
+        detection.published_at at time zone 'UTC' as created_at,
+        detection.published_at at time zone 'UTC' as updated_at,
+        {{ french_month('detection.list_date') }} as list_name
+    from detection
     left join region on detection.region = region.code
     left join macro_explanation
         on detection.publication_id = macro_explanation.publication_id and detection.siren = macro_explanation.siren

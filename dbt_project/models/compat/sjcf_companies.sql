@@ -4,22 +4,9 @@
 
 with
 
-published_month as (
-
-    select * from {{ source('publication', 'month') }}
-    where status = 'published'
-
-),
-
 detection as (
 
-    select * from {{ source('publication', 'detection') }}
-
-),
-
-entreprise as (
-
-    select * from {{ source('publication', 'entreprise') }}
+    select * from {{ ref('int_compat__detection') }}
 
 ),
 
@@ -52,21 +39,18 @@ first_reason as (
 candidate as (
 
     select
-        published_month.month,
         detection.siren,
+        detection.list_date,
         detection.departement,
         row_number() over (
-            partition by published_month.month, detection.departement
+            partition by detection.list_date, detection.departement
             order by
                 (first_reason.theme is not distinct from 'Données financières') desc,
                 detection.alerte desc,
                 detection.p18 desc,
                 detection.siren
         ) as rang
-    from published_month
-    inner join detection on published_month.publication_id = detection.publication_id
-    inner join entreprise
-        on detection.publication_id = entreprise.publication_id and detection.siren = entreprise.siren
+    from detection
     inner join montant on detection.publication_id = montant.publication_id and detection.siren = montant.siren
     left join first_reason
         on
@@ -76,8 +60,7 @@ candidate as (
     where
         detection.est_premiere_alerte
         and not coalesce(montant.a_delai, false)
-        and entreprise.date_creation
-        <= {{ list_date('published_month.month') }} - interval '{{ recent_years }} years'
+        and detection.date_creation <= detection.list_date - interval '{{ recent_years }} years'
 
 ),
 
@@ -85,7 +68,7 @@ liste_retraitee as (
 
     select
         siren::varchar(9) as siren,
-        {{ french_month(list_date('month')) }} as libelle_liste
+        {{ french_month('list_date') }} as libelle_liste
     from candidate
     where rang <= {{ capacity }}
 

@@ -38,22 +38,9 @@ version as (
 
 ),
 
-change as (
-
-    select siren, valid_from as change_month from version
-    union
-    select siren, valid_to as change_month from version
-    where valid_to < 999999
-
-),
-
 segment as (
 
-    select
-        siren,
-        change_month as segment_from,
-        coalesce(lead(change_month) over (partition by siren order by change_month), 999999) as segment_to
-    from change
+    {{ knowledge_segments('version', ['siren']) }}
 
 ),
 

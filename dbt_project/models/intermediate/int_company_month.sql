@@ -1,5 +1,3 @@
-{{ config(indexes=[{'columns': ['siren', 'month_index'], 'unique': true}]) }}
-
 with
 
 spine as (
@@ -104,6 +102,12 @@ paydex as (
 
 ),
 
+groupe as (
+
+    select * from {{ ref('int_groupe__siren_month') }}
+
+),
+
 -- What a source that was never delivered, or is too old, cannot say is null, never zero.
 source_state as (
 
@@ -115,6 +119,7 @@ source_state as (
         bool_or(source = 'dgefp__consommation_ap' and derniere_livraison is not null) as consommation_connue,
         bool_or(source = 'dgefp__demande_ap' and derniere_livraison is not null) as demande_connue,
         bool_or(source = 'inpi__ratio' and derniere_livraison is not null) as bilan_connu,
+        bool_or(source = 'ellisphere__groupe' and derniere_livraison is not null) as groupe_connu,
         bool_or(source = 'insee__etablissement_historique' and derniere_livraison is not null) as historique_connu
     from freshness
     group by month_index
@@ -180,7 +185,8 @@ level_of_the_month as (
         case when source_state.historique_connu then coalesce(cumulated.nb_fermetures, 0) end as nb_fermetures,
         source_state.delai_connu,
         source_state.ccsf_connu,
-        source_state.bilan_connu
+        source_state.bilan_connu,
+        source_state.groupe_connu
     from cumulated
     inner join source_state using (month_index)
     where cumulated.effectif_suffisant
@@ -287,7 +293,11 @@ company_month as (
         (level.month_index - {{ month_index('identite.date_creation') }})::double precision as age_mois,
         level.nb_etablissements::double precision as nb_etablissements,
         level.nb_ouvertures::double precision as etablissements_ouverts_12m,
-        level.nb_fermetures::double precision as etablissements_fermes_12m
+        level.nb_fermetures::double precision as etablissements_fermes_12m,
+        case when level.groupe_connu then groupe.siren is not null end as dans_un_groupe,
+        groupe.siren_tete as groupe_siren_tete,
+        groupe.part_financiere::double precision as groupe_part_financiere,
+        case when level.groupe_connu then coalesce(groupe.nb_filiales, 0)::double precision end as groupe_nb_filiales
     from level_of_the_month as level
     inner join months on level.month_index = months.month_index
     inner join identite on level.siren = identite.siren and level.month_index = identite.month_index
@@ -302,6 +312,7 @@ company_month as (
     left join banque_de_france
         on level.siren = banque_de_france.siren and level.month_index = banque_de_france.month_index
     left join paydex on level.siren = paydex.siren and level.month_index = paydex.month_index
+    left join groupe on level.siren = groupe.siren and level.month_index = groupe.month_index
     where identite.motif_exclusion is null
 
 )

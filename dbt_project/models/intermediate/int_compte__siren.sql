@@ -21,22 +21,9 @@ version as (
 
 ),
 
-change_of_knowledge as (
-
-    select compte, valid_from as change_month from version
-    union
-    select compte, valid_to as change_month from version
-    where valid_to < 999999
-
-),
-
 knowledge_segment as (
 
-    select
-        compte,
-        change_month as segment_from,
-        coalesce(lead(change_month) over (partition by compte order by change_month), 999999) as segment_to
-    from change_of_knowledge
+    {{ knowledge_segments('version', ['compte']) }}
 
 ),
 
@@ -82,7 +69,7 @@ establishment_of_a_period as (
             else {{ month_index('date_creation') }}
         end as month_from
     from entry_known_in_segment
-    where preference = 1 and {{ touches_range('segment_from', 'segment_to') }}
+    where preference = 1
     window same_knowledge as (partition by compte, segment_from order by date_creation)
 
 )

@@ -64,7 +64,8 @@ due_in_the_range as (
         periode_index,
         start_month,
         end_month,
-        sum(due) as due
+        sum(due) as due,
+        count(*) over (partition by siren, periode_index) as rows_of_the_period
     from due_by_month
     where {{ touches_range('start_month', 'end_month') }}
     group by siren, periode_index, start_month, end_month
@@ -72,36 +73,10 @@ due_in_the_range as (
 ),
 
 -- A period is counted once, whatever the number of its rows (accounts, corrections): nearly all have one only.
-period_with_one_row as (
-
-    select
-        siren,
-        periode_index,
-        min(start_month) as start_month,
-        min(end_month) as end_month,
-        min(due) as due
-    from due_in_the_range
-    group by siren, periode_index
-    having count(*) = 1
-
-),
-
-period_with_several_rows as (
-
-    select
-        siren,
-        periode_index
-    from due_in_the_range
-    group by siren, periode_index
-    having count(*) > 1
-
-),
-
 one_of_several_rows as (
 
-    select due_in_the_range.*
-    from due_in_the_range
-    inner join period_with_several_rows using (siren, periode_index)
+    select * from due_in_the_range
+    where rows_of_the_period > 1
 
 ),
 
@@ -113,7 +88,8 @@ period_covered as (
 
 contribution as (
 
-    select siren, start_month, end_month, due, 1 as nb_mois from period_with_one_row
+    select siren, start_month, end_month, due, 1 as nb_mois from due_in_the_range
+    where rows_of_the_period = 1
     union all
     select siren, start_month, end_month, due, 0 as nb_mois from one_of_several_rows
     union all

@@ -4,7 +4,7 @@ with
 
 delai as (
 
-    select * from {{ ref('stg_urssaf__delai') }}
+    select * from {{ ref('int_delai__version') }}
 
 ),
 
@@ -20,30 +20,6 @@ eligible as (
 
 ),
 
--- Only an approved delai counts: a draft ('PRO PR') or a refusal promises nothing.
-approved_delai as (
-
-    select
-        compte,
-        siret,
-        numero_structure,
-        date_creation,
-        date_echeance,
-        montant_echeancier_eur,
-        {{ known_months() }}
-    from delai
-    where upper(trim(stade)) in ('APPROB', 'PR') and date_echeance > date_creation
-
-),
-
-approved_delai_with_siren as (
-
-    {{ rows_with_siren('approved_delai', 'left(siret, 9)', 'date_creation', [
-        'compte', 'numero_structure', 'date_creation', 'date_echeance', 'montant_echeancier_eur',
-    ]) }}
-
-),
-
 month_of_a_delai as (
 
     select
@@ -54,8 +30,7 @@ month_of_a_delai as (
         delai.date_creation,
         delai.date_echeance,
         max(delai.montant_echeancier_eur) as montant
-    from approved_delai_with_siren as delai
-    inner join eligible using (siren)
+    from delai
     {{ each_month(
         'greatest(delai.valid_from, ' ~ month_index('delai.date_creation') ~ ', ' ~ range_first() ~ ')',
         'least(delai.valid_to - 1, greatest(' ~ month_index('delai.date_echeance') ~ ', '
@@ -65,18 +40,13 @@ month_of_a_delai as (
 
 ),
 
--- What remains of the instalments: the whole amount, by the share of the days still to run.
 remaining_delai as (
 
     select
         siren,
         month_index,
         {{ month_last_day('month_index') }} < date_echeance as en_cours,
-        case
-            when {{ month_last_day('month_index') }} < date_echeance
-                then montant * (date_echeance - {{ month_last_day('month_index') }}) / (date_echeance - date_creation)
-            else 0
-        end as reste,
+        {{ remaining_instalments('montant', month_last_day('month_index')) }} as reste,
         -- Instalments are monthly: one for each month end that is still to come before the last day.
         greatest({{ month_index('date_echeance') }} - month_index, 0) as echeances,
         month_index - {{ month_index('date_creation') }} < 24 as recent

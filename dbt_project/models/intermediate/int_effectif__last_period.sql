@@ -1,50 +1,34 @@
+{{ config(materialized='view') }}
+
 with
 
-effectif_ent as (
+freshness as (
 
-    select * from {{ ref('stg_urssaf__effectif_ent') }}
-
-),
-
-effectif as (
-
-    select * from {{ ref('stg_urssaf__effectif') }}
+    select * from {{ ref('int_source_freshness') }}
 
 ),
 
-months as (
-
-    select * from {{ ref('int_month') }}
-
-),
-
-period_by_month_of_knowledge as (
-
-    select
-        greatest({{ month_index('known_from') }}, {{ range_first() }}) as month_index,
-        max({{ month_index('periode') }}) as last_period
-    from effectif_ent
-    where known_from < {{ range_end_date() }}
-    group by 1
-    union all
-    select
-        greatest({{ month_index('known_from') }}, {{ range_first() }}) as month_index,
-        max({{ month_index('periode') }}) as last_period
-    from effectif
-    where not exists (select 1 from effectif_ent) and known_from < {{ range_end_date() }}
-    group by 1
-
-),
-
+-- The file of establishments speaks until that of companies is known.
 last_period_known as (
 
     select
-        months.month_index,
-        max(max(by_month.last_period)) over (order by months.month_index) as last_period
-    from months
-    left join period_by_month_of_knowledge as by_month using (month_index)
-    group by months.month_index
+        month_index,
+        coalesce(
+            max(derniere_periode) filter (where source = 'urssaf__effectif_ent'),
+            max(derniere_periode) filter (where source = 'urssaf__effectif')
+        ) as last_period
+    from freshness
+    group by month_index
+
+),
+
+last_period_index as (
+
+    select
+        month_index,
+        {{ month_index('last_period') }} as last_period
+    from last_period_known
 
 )
 
-select * from last_period_known
+select * from last_period_index

@@ -29,7 +29,7 @@ last_period_known as (
 -- What is older than the perimeter's window, on every month of the range, can neither open it nor be the last value.
 oldest_period as (
 
-    select min(last_period_known.last_period - perimetre.fenetre_mois) + 1 as periode_index
+    select {{ month_date('(min(last_period_known.last_period - perimetre.fenetre_mois) + 1)') }} as periode
     from last_period_known
     inner join perimetre using (month_index)
 
@@ -54,7 +54,7 @@ company_version as (
         {{ known_months() }}
     from effectif_ent
     where
-        {{ month_index('periode') }} >= (select oldest_period.periode_index from oldest_period)
+        periode >= (select oldest_period.periode from oldest_period)
         and known_from < {{ range_end_date() }}
         and known_to > {{ range_start_date() }}
 
@@ -69,7 +69,7 @@ establishment_version as (
         {{ known_months() }}
     from effectif
     where
-        {{ month_index('periode') }} >= (select oldest_period.periode_index from oldest_period)
+        periode >= (select oldest_period.periode from oldest_period)
         and known_from < {{ range_end_date() }}
         and known_to > {{ range_start_date() }}
 

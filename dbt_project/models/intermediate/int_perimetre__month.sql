@@ -1,4 +1,4 @@
-{{ config(materialized='view', post_hook=[], pre_hook=[]) }}
+{{ config(materialized='view') }}
 
 with
 

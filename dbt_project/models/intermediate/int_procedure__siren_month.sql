@@ -23,22 +23,9 @@ visible_event as (
 
 ),
 
-change as (
-
-    select siren, valid_from as change_month from visible_event
-    union
-    select siren, valid_to as change_month from visible_event
-    where valid_to < 999999
-
-),
-
 segment as (
 
-    select
-        siren,
-        change_month as segment_from,
-        coalesce(lead(change_month) over (partition by siren order by change_month), 999999) as segment_to
-    from change
+    {{ knowledge_segments('visible_event', ['siren']) }}
 
 ),
 

@@ -49,12 +49,11 @@ months as (
 
     select
         '{{ source_name }}' as source,
-        greatest({{ month_index('known_from') }}, {{ range_first() }}) as month_index,
-        max(known_from) as derniere_livraison,
+        known_from as known_on,
         max({{ fact_date }}) as derniere_periode
     from {{ ref('stg_' ~ source_name) }}
     where known_from < {{ range_end_date() }}
-    group by 1, 2
+    group by known_from
 
 ),
 
@@ -64,22 +63,32 @@ received_delivery as (
 
     select
         source,
-        greatest({{ month_index('received_on') }}, {{ range_first() }}) as month_index,
-        max(received_on) as derniere_livraison,
+        received_on as known_on,
         null::date as derniere_periode
     from delivery
     where status in ('loaded', 'identical') and received_on < {{ range_end_date() }}
-    group by 1, 2
 
 ),
 
-sign_of_life as (
+day_with_news as (
 
     {% for source_name in facts %}
     select * from {{ source_name }}
     union all
     {% endfor %}
     select * from received_delivery
+
+),
+
+sign_of_life as (
+
+    select
+        source,
+        greatest({{ month_index('known_on') }}, {{ range_first() }}) as month_index,
+        max(known_on) as derniere_livraison,
+        max(derniere_periode) as derniere_periode
+    from day_with_news
+    group by 1, 2
 
 ),
 

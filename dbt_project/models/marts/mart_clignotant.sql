@@ -1,11 +1,8 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='append',
-        full_refresh=false,
-        on_schema_change='append_new_columns',
-        pre_hook=["{{ session_settings() }}", "{{ delete_range() }}"],
-        post_hook=["analyze {{ this }} (siren, month)"],
+        materialized='frozen_months',
+        pre_hook=["{{ delete_range() }}"],
+        post_hook=["{{ analyze_months(['siren', 'month']) }}"],
         indexes=[
             {'columns': ['siren', 'month'], 'unique': true},
             {'columns': ['month']},
@@ -45,6 +42,7 @@ dette_echue as (
     select
         spine.siren,
         spine.month_index,
+        {{ month_date('spine.month_index') }} as month,
         coalesce(sum(echue.echue_90_jours) over so_far, 0) as echue_90_jours,
         coalesce(sum(echue.echue_deux_trimestres) over so_far, 0) as echue_deux_trimestres
     from spine
@@ -75,9 +73,9 @@ regle as (
         company_month.ratio_de_liquidite < 50 as liquidite_insuffisante
     from company_month
     inner join dette_echue
-        on company_month.siren = dette_echue.siren and {{ month_index('company_month.month') }} = dette_echue.month_index
+        on company_month.siren = dette_echue.siren and company_month.month = dette_echue.month
     left join bilan
-        on company_month.siren = bilan.siren and {{ month_index('company_month.month') }} = bilan.month_index
+        on dette_echue.siren = bilan.siren and dette_echue.month_index = bilan.month_index
 
 ),
 

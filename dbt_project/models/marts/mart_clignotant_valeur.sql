@@ -1,10 +1,20 @@
-{{ config(indexes=[{'columns': ['month', 'clignotant'], 'unique': true}]) }}
+{{
+    config(
+        materialized='frozen_months',
+        pre_hook=["{{ delete_last_closed_year() }}"],
+        indexes=[{'columns': ['month', 'clignotant'], 'unique': true}],
+    )
+}}
+
+{#- Measured again for a year after the 18 months are over and observed: a later correction of an old judgment moves nothing. -#}
+{%- set not_measured = 'month > coalesce((select max(measured.month) from ' ~ this ~ " as measured), '-infinity')" if has_frozen_months() else 'true' -%}
 
 with
 
 clignotant as (
 
     select * from {{ ref('mart_clignotant') }}
+    where {{ not_measured }}
 
 ),
 
@@ -14,7 +24,7 @@ company_month as (
         siren,
         month
     from {{ ref('mart_company_month') }}
-    where a_risque
+    where a_risque and {{ not_measured }}
 
 ),
 
@@ -26,7 +36,7 @@ outcome as (
         defaillance_18m,
         {{ month_index('date_defaillance') }} - {{ month_index('month') }} as mois_avant
     from {{ ref('mart_outcome') }}
-    where defaillance_18m is not null
+    where defaillance_18m is not null and {{ not_measured }}
 
 ),
 

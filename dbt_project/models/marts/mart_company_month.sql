@@ -1,11 +1,8 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='append',
-        full_refresh=false,
-        on_schema_change='append_new_columns',
-        pre_hook=["{{ session_settings() }}", "{{ delete_range() }}"],
-        post_hook=["analyze {{ this }} (siren, month, a_risque, departement)"],
+        materialized='frozen_months',
+        pre_hook=["{{ delete_range() }}", "set local enable_nestloop = off"],
+        post_hook=["{{ analyze_months(['siren', 'month', 'a_risque', 'departement']) }}"],
         indexes=[
             {'columns': ['siren', 'month'], 'unique': true},
             {'columns': ['month']},
@@ -13,6 +10,8 @@
     )
 }}
 
+{#- Nested loops are off: the planner has no statistics on these steps, takes ten thousand companies for a few, and would go through
+    the months once for each. -#}
 {#- Weight of the whole economy in a division's failure rate, in company-months (50 companies over 24 months). -#}
 {%- set prior_weight = 1200 -%}
 
@@ -55,7 +54,7 @@ month_seen as (
         {{ remembered | join(', ') }},
         is_in_range
     from month_of_the_range
-    {% if is_incremental() %}
+    {% if has_frozen_months() %}
     -- The months before the range were computed with what was known then: they are read back, never computed again.
     union all
     select
@@ -71,39 +70,57 @@ month_seen as (
 
 ),
 
+{% set past = {
+    'effectif_lag_6m': months_before('effectif', 6),
+    'effectif_lag_12m': months_before('effectif', 12),
+    'effectif_lag_24m': months_before('effectif', 24),
+    'cotisation_lag_12m': months_before('cotisation_moyenne_12m_eur', 12),
+    'dette_lag_1m': months_before('dette_sur_cotisation', 1),
+    'dette_lag_3m': months_before('dette_sur_cotisation', 3),
+    'dette_lag_6m': months_before('dette_sur_cotisation', 6),
+    'dette_lag_12m': months_before('dette_sur_cotisation', 12),
+    'dette_lag_24m': months_before('dette_sur_cotisation', 24),
+    'dette_moyenne_3m': over_last_months('avg', 'dette_sur_cotisation', 3),
+    'dette_moyenne_12m': over_last_months('avg', 'dette_sur_cotisation', 12),
+    'dette_tendance_12m': over_last_months('regr_slope', 'dette_sur_cotisation, month_index', 12),
+    'nb_mois_dette_elevee_3m': over_last_months('sum', '(dette_eur > cotisation_moyenne_12m_eur)::integer', 3),
+    'nb_mois_dette_elevee_12m': over_last_months('sum', '(dette_eur > cotisation_moyenne_12m_eur)::integer', 12),
+    'nb_mois_dette_12m': over_last_months('sum', '(dette_eur > 0)::integer', 12),
+    'nb_mois_dette_24m': over_last_months('sum', '(dette_eur > 0)::integer', 24),
+    'paydex_moyenne_6m': over_last_months('avg', 'paydex_jours', 6),
+    'paydex_lag_12m': months_before('paydex_jours', 12),
+} %}
+
 past_of_a_month as (
 
     select
         siren,
+        {% for name, expression in past.items() %}
+        {{ expression }} as {{ name }},
+        {% endfor %}
+        {% if is_one_month() %}
+        {{ range_last() }} as month_index,
+        bool_or(is_in_range) as is_in_range
+    from month_seen
+    group by siren
+        {% else %}
         month_index,
-        is_in_range,
+        is_in_range
+    from month_seen
+    window by_company as (partition by siren order by month_index)
+        {% endif %}
+
+),
+
+month_and_the_one_before as (
+
+    select
+        month_index,
         naf_division,
         en_procedure,
-        bool_or(a_risque) over (by_company range between 1 preceding and 1 preceding) as a_risque_lag_1m,
-        max(effectif) over (by_company range between 6 preceding and 6 preceding) as effectif_lag_6m,
-        max(effectif) over (by_company range between 12 preceding and 12 preceding) as effectif_lag_12m,
-        max(effectif) over (by_company range between 24 preceding and 24 preceding) as effectif_lag_24m,
-        max(cotisation_moyenne_12m_eur) over (by_company range between 12 preceding and 12 preceding) as cotisation_lag_12m,
-        max(dette_sur_cotisation) over (by_company range between 1 preceding and 1 preceding) as dette_lag_1m,
-        max(dette_sur_cotisation) over (by_company range between 3 preceding and 3 preceding) as dette_lag_3m,
-        max(dette_sur_cotisation) over (by_company range between 6 preceding and 6 preceding) as dette_lag_6m,
-        max(dette_sur_cotisation) over (by_company range between 12 preceding and 12 preceding) as dette_lag_12m,
-        max(dette_sur_cotisation) over (by_company range between 24 preceding and 24 preceding) as dette_lag_24m,
-        avg(dette_sur_cotisation) over (by_company range between 2 preceding and current row) as dette_moyenne_3m,
-        avg(dette_sur_cotisation) over last_year as dette_moyenne_12m,
-        regr_slope(dette_sur_cotisation, month_index) over last_year as dette_tendance_12m,
-        sum((dette_eur > cotisation_moyenne_12m_eur)::integer) over last_year as nb_mois_dette_elevee_12m,
-        sum((dette_eur > cotisation_moyenne_12m_eur)::integer)
-            over (by_company range between 2 preceding and current row)
-            as nb_mois_dette_elevee_3m,
-        sum((dette_eur > 0)::integer) over last_year as nb_mois_dette_12m,
-        sum((dette_eur > 0)::integer) over (by_company range between 23 preceding and current row) as nb_mois_dette_24m,
-        avg(paydex_jours) over (by_company range between 5 preceding and current row) as paydex_moyenne_6m,
-        max(paydex_jours) over (by_company range between 12 preceding and 12 preceding) as paydex_lag_12m
+        lag(a_risque) over by_company and lag(month_index) over by_company = month_index - 1 as was_followed
     from month_seen
-    window
-        by_company as (partition by siren order by month_index),
-        last_year as (by_company range between 11 preceding and current row)
+    window by_company as (partition by siren order by month_index)
 
 ),
 
@@ -113,9 +130,9 @@ entries_in_procedure as (
     select
         coalesce(naf_division, '') as naf_division,
         month_index,
-        sum((a_risque_lag_1m)::integer) as nb_suivies,
-        sum((a_risque_lag_1m and en_procedure)::integer) as nb_entrees
-    from past_of_a_month
+        sum((was_followed)::integer) as nb_suivies,
+        sum((was_followed and en_procedure)::integer) as nb_entrees
+    from month_and_the_one_before
     group by 1, 2
 
 ),
@@ -335,6 +352,10 @@ company_month_features as (
         nb_etablissements,
         etablissements_ouverts_12m,
         etablissements_fermes_12m,
+        dans_un_groupe,
+        groupe_siren_tete,
+        groupe_part_financiere,
+        groupe_nb_filiales,
         secteur_taux_defaillance_24m
 
     from month_against_its_peers

@@ -1,11 +1,8 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='append',
-        full_refresh=false,
-        on_schema_change='append_new_columns',
-        pre_hook=["{{ session_settings() }}", "{{ delete_range() }}"],
-        post_hook=["analyze {{ this }} (siret, month)"],
+        materialized='frozen_months',
+        pre_hook=["{{ delete_range() }}"],
+        post_hook=["{{ analyze_months(['siret', 'month']) }}"],
         indexes=[{'columns': ['month', 'siren', 'siret'], 'unique': true}],
     )
 }}
@@ -21,6 +18,7 @@ company as (
     select
         siren,
         dette_eur is not null as debit_frais,
+        delai_en_cours is not null as delai_connu,
         ap_etp_consomme is not null as consommation_connue,
         ap_etp_autorise is not null as demande_connue
     from {{ ref('mart_company_month') }}
@@ -76,6 +74,37 @@ dette as (
         sum(part_patronale_eur) as part_patronale
     from {{ ref('int_debit__segment') }}
     where valid_from <= {{ month }} and valid_to > {{ month }} and siret is not null
+    group by siret
+
+),
+
+delai_at_an_establishment as (
+
+    select
+        siret,
+        compte,
+        numero_structure,
+        date_creation,
+        date_echeance,
+        max(montant_echeancier_eur) as montant
+    from {{ ref('int_delai__version') }}
+    where
+        valid_from <= {{ month }}
+        and valid_to > {{ month }}
+        and date_creation < {{ range_end_date() }}
+        and date_echeance >= {{ range_end_date() }}
+    group by 1, 2, 3, 4, 5
+
+),
+
+delai as (
+
+    select
+        siret,
+        max(date_echeance) as date_fin,
+        sum({{ remaining_instalments('montant', '(' ~ range_end_date() ~ ' - 1)') }}) as reste
+    from delai_at_an_establishment
+    where siret is not null
     group by siret
 
 ),
@@ -161,7 +190,7 @@ demande as (
 
 place as (
 
-    {% for fact in ['etablissement', 'dette', 'cotisation', 'consommation', 'demande'] %}
+    {% for fact in ['etablissement', 'dette', 'delai', 'cotisation', 'consommation', 'demande'] %}
     select siret from {{ fact }}
     {% if not loop.last %}union{% endif %}
     {% endfor %}
@@ -193,6 +222,9 @@ establishment_month as (
         case when company.debit_frais then coalesce(dette.nb_comptes_en_dette, 0)::integer end as nb_comptes_en_dette,
         case when company.debit_frais then coalesce(dette.part_ouvriere, 0)::numeric(18, 2) end as dette_part_ouvriere_eur,
         case when company.debit_frais then coalesce(dette.part_patronale, 0)::numeric(18, 2) end as dette_part_patronale_eur,
+        case when company.delai_connu then delai.siret is not null end as delai_en_cours,
+        case when company.delai_connu then round(coalesce(delai.reste, 0), 2)::numeric(18, 2) end as delai_reste_eur,
+        delai.date_fin as delai_date_fin,
 
         ----------  activite partielle
         case
@@ -207,6 +239,7 @@ establishment_month as (
     left join historique on place.siret = historique.siret and historique.recency = 1
     left join effectif on place.siret = effectif.siret and effectif.recency = 1
     left join dette on place.siret = dette.siret
+    left join delai on place.siret = delai.siret
     left join cotisation on place.siret = cotisation.siret
     left join consommation on place.siret = consommation.siret
     left join demande on place.siret = demande.siret

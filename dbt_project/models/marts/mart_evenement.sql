@@ -1,12 +1,9 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='append',
-        full_refresh=false,
-        on_schema_change='append_new_columns',
-        pre_hook=["{{ session_settings() }}", "{{ delete_events() }}"],
+        materialized='frozen_months',
+        pre_hook=["{{ delete_events() }}"],
         post_hook=["analyze {{ this }}"],
-        indexes=[{'columns': ['siren', 'date_evenement']}],
+        indexes=[{'columns': ['siren', 'date_evenement', 'type_evenement'], 'unique': true}],
     )
 }}
 

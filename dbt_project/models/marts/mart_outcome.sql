@@ -1,4 +1,4 @@
-{{ config(materialized='view', pre_hook=[]) }}
+{{ config(materialized='view') }}
 
 with
 

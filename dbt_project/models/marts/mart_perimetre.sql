@@ -1,11 +1,8 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='append',
-        full_refresh=false,
-        on_schema_change='append_new_columns',
-        pre_hook=["{{ session_settings() }}", "{{ delete_range() }}"],
-        post_hook=["analyze {{ this }} (siren, month)"],
+        materialized='frozen_months',
+        pre_hook=["{{ delete_range() }}"],
+        post_hook=["{{ analyze_months(['siren', 'month']) }}"],
         indexes=[{'columns': ['month', 'siren'], 'unique': true}],
     )
 }}

@@ -1,10 +1,7 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='append',
-        full_refresh=false,
-        on_schema_change='fail',
-        pre_hook=["{{ session_settings() }}", "{{ delete_range() }}"],
+        materialized='frozen_months',
+        pre_hook=["{{ delete_range() }}"],
         indexes=[{'columns': ['month', 'source'], 'unique': true}],
     )
 }}

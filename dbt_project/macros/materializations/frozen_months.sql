@@ -1,0 +1,37 @@
+{# A table that keeps the months of every run: those of the range are emptied by a pre-hook and written again, in one transaction;
+   the others are never touched, `--full-refresh` or not. A column that the model gained is added, empty in the months before.
+   dbt's own `incremental` would write each row twice, first to a temporary table. #}
+{% materialization frozen_months, adapter='postgres' %}
+    {%- set target = this.incorporate(type='table') -%}
+    {%- set existing = load_cached_relation(this) -%}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {% if existing is not none and existing.is_view %}
+        {% do adapter.drop_relation(existing) %}
+        {% set existing = none %}
+    {% endif %}
+
+    {% if existing is none %}
+        {% call statement('main') %}
+            {{ create_table_as(False, target, sql) }}
+        {% endcall %}
+        {% do create_indexes(target) %}
+    {% else %}
+        {%- set kept = adapter.get_columns_in_relation(existing) | map(attribute='name') | list -%}
+        {% call statement('main') %}
+            {{ get_assert_columns_equivalent(sql) }}
+            {% for column in model.columns.values() if column.name not in kept %}
+            alter table {{ target }} add column {{ adapter.quote(column.name) }} {{ column.data_type }};
+            {% endfor %}
+            insert into {{ target }} ({{ model.columns.values() | map(attribute='name') | join(', ') }})
+            {{ get_select_subquery(sql) }}
+        {% endcall %}
+    {% endif %}
+
+    {% do persist_docs(target, model) %}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {{ adapter.commit() }}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {{ return({'relations': [target]}) }}
+{% endmaterialization %}
