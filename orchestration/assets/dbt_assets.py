@@ -74,6 +74,9 @@ def build(
     nodes = dbt.build(instance, tag=tag, variables=variables)
     tests = sum(node.kind == "test" for node in nodes)
     warnings = [f"{node.name} : {node.message}" for node in nodes if node.status == "warn"]
+    # What stayed as it was comes first: the others depend on it, and Dagster wants the order of the graph.
+    for key in sorted(keys - {dg.AssetKey([node.schema, node.name]) for node in nodes}):
+        yield dg.MaterializeResult(asset_key=key, metadata={"variables": json.dumps(variables), "inchange": True})
     for node in nodes:
         key = dg.AssetKey([node.schema, node.name])
         if key in keys:
@@ -86,5 +89,3 @@ def build(
             if node.rows is not None:
                 metadata["dagster/row_count"] = node.rows
             yield dg.MaterializeResult(asset_key=key, metadata=metadata)
-    for key in sorted(keys - {dg.AssetKey([node.schema, node.name]) for node in nodes}):
-        yield dg.MaterializeResult(asset_key=key, metadata={"variables": json.dumps(variables), "inchange": True})
