@@ -16,7 +16,7 @@ JAN, FEB, MAR = date(2026, 1, 15), date(2026, 2, 15), date(2026, 3, 15)
 
 
 def versions(base: Base) -> list[tuple[Any, ...]]:
-    return base.query("select d::text from raw.urssaf__debit d order by _delivery_id, _line, _known_from")
+    return base.query("select to_jsonb(d)::text from raw.urssaf__debit d order by _delivery_id, _line, _known_from")
 
 
 def corrected(debits: str) -> str:
