@@ -101,6 +101,9 @@ def build(instance: Instance, *, tag: str, variables: dict[str, object]) -> list
         # One builder at a time in a database: two would replace each other's tables. A killed one lets go by itself.
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
         settled = tag == "features" and _mark(connection) == _settled_mark(connection)
+        if tag == "features" and not settled:
+            # A build cut short leaves seeds of this project under the mark of another one: no mark until it ends.
+            _write_mark(connection, None)
         select = _MONTHLY if settled else [f"tag:{tag}"]
         arguments = ["--select", *select, "--exclude", *excluded(tag).split(), "--vars", json.dumps(variables)]
         arguments.append("--no-write-json")  # nobody reads dbt's own files of a run
@@ -110,14 +113,18 @@ def build(instance: Instance, *, tag: str, variables: dict[str, object]) -> list
         if failed or not result.success:
             raise DbtFailed("\n".join(failed) or str(result.exception))
         if tag == "features" and not settled:
-            comment = sql.SQL("comment on schema staging is {}").format(sql.Literal(_settled_mark(connection)))
-            connection.execute(comment)
+            _write_mark(connection, _settled_mark(connection))
     return nodes
 
 
 def _mark(connection: psycopg.Connection) -> str | None:
     row = connection.execute("select obj_description('staging'::regnamespace, 'pg_namespace')").fetchone()
     return row[0] if row else None
+
+
+def _write_mark(connection: psycopg.Connection, mark: str | None) -> None:
+    connection.execute(sql.SQL("comment on schema staging is {}").format(sql.Literal(mark)))
+    connection.commit()
 
 
 def _settled_mark(connection: psycopg.Connection) -> str:

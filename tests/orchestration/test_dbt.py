@@ -61,7 +61,18 @@ def test_a_month_builds_seeds_and_views_only_when_they_are_not_there(
         schemas = [{node.schema for node in dbt.build(instance, tag="features", variables=months)} for _ in range(2)]
         with connect(instance.database_url) as connection:
             connection.execute("drop view staging.stg_urssaf__ccsf cascade")
+        with monkeypatch.context() as cut:
+            cut.setattr(dbt, "_runner", _cut_short)
+            with pytest.raises(KeyboardInterrupt):
+                dbt.build(instance, tag="features", variables=months)
+        with connect(instance.database_url) as connection:
+            marks = connection.execute("select obj_description('staging'::regnamespace, 'pg_namespace')").fetchall()
         again = {node.schema for node in dbt.build(instance, tag="features", variables=months)}
     assert schemas[0] >= {"staging", "reference", "marts"}
     assert not schemas[1] & {"staging", "reference"}
+    assert marks == [(None,)], "a build cut short must not pass for a whole one"
     assert again >= {"staging", "reference"}
+
+
+def _cut_short(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
