@@ -6,8 +6,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 from dbt_warehouse import Warehouse
+from psycopg.errors import CheckViolation, NotNullViolation, UniqueViolation
 
 A, B, C, D, E, F, G = (f"00000000{i}" for i in range(1, 8))
 FIRST, LAST = "2020-01-01", "2020-12-01"
@@ -200,3 +202,25 @@ def test_a_source_never_delivered_gives_null_never_zero(built: Warehouse) -> Non
 def test_data_tests_and_unit_tests_pass(built: Warehouse) -> None:
     built._succeed(built.dbt("run", "--select", "tag:publication", first=FIRST, last=LAST))
     built._succeed(built.dbt("test", first=FIRST, last=LAST))
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        ("update marts.mart_company_month set dette_eur = dette_eur + 1 where dette_eur is not null", CheckViolation),
+        ("update marts.mart_company_month set a_risque = not a_risque", CheckViolation),
+        ("update marts.mart_company_month set procedure_statut = 'inconnu'", CheckViolation),
+        ("update marts.mart_company_month set est_actif = null", NotNullViolation),
+        ("update marts.mart_company_month set month = '2020-06-01'", UniqueViolation),
+        ("insert into marts.mart_clignotant select * from marts.mart_clignotant", UniqueViolation),
+        ("insert into marts.mart_perimetre select * from marts.mart_perimetre", UniqueViolation),
+        ("insert into marts.mart_source_freshness select * from marts.mart_source_freshness", UniqueViolation),
+        ("insert into marts.mart_establishment_month select * from marts.mart_establishment_month", UniqueViolation),
+    ],
+)
+def test_postgresql_refuses_what_no_data_test_looks_for_any_more(
+    built: Warehouse, change: str, refusal: type[psycopg.Error]
+) -> None:
+    """Keys and rules of a row are constraints: lost in a materialization, nothing else would see a wrong row."""
+    with psycopg.connect(built.url) as connection, pytest.raises(refusal):
+        connection.execute(change.encode())
