@@ -37,12 +37,23 @@
     {{ var('month_end')[:4] | int * 12 + var('month_end')[5:7] | int - 1 }}
 {%- endmacro %}
 
-{# A row known at [known_from, known_to) counts in the months whose last day falls inside:
-   from the month of known_from, up to and without the month of known_to. #}
+{# Keeps the rows known on the last day of at least one month of the range. #}
+{% macro known_in_range(alias='') -%}
+    {%- set prefix = alias ~ '.' if alias else '' -%}
+    {{ prefix }}known_from < {{ range_end_date() }} and {{ prefix }}known_to >= {{ range_start_date() }} + interval '1 month'
+{%- endmacro %}
+
+{# A row known at [known_from, known_to), among those of `known_in_range`, counts in the months whose last day falls inside:
+   from the month of known_from, up to and without the month of known_to. In a range of one month they all count in that month. #}
 {% macro known_months(alias='') -%}
     {%- set prefix = alias ~ '.' if alias else '' -%}
+    {%- if is_one_month() -%}
+    {{ range_first() }} as valid_from,
+    999999 as valid_to
+    {%- else -%}
     {{ month_index(prefix ~ 'known_from') }} as valid_from,
     {{ month_index_open(prefix ~ 'known_to') }} as valid_to
+    {%- endif -%}
 {%- endmacro %}
 
 {# Keeps the rows that count in at least one month of the range. #}
@@ -56,6 +67,11 @@
         when date_part('day', {{ column }}) <= 20 then {{ month_start_of(column) }}
         else ({{ month_start_of(column) }} + interval '1 month')::date
     end)
+{%- endmacro %}
+
+{# Keeps what the URSSAF treated in an accounting month that is not after the range. #}
+{% macro accounted_in_range(column) -%}
+    {{ column }} <= '{{ var('month_end') }}'::date + 19
 {%- endmacro %}
 
 {# One row per month index between two bounds, as a table function. #}

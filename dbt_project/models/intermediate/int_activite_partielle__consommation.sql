@@ -22,7 +22,7 @@ month_with_hours as (
         {{ known_months('consommation') }}
     from consommation
     inner join eligible on left(consommation.siret, 9) = eligible.siren
-    where consommation.heures > 0
+    where {{ known_in_range('consommation') }} and consommation.heures > 0
 
 )
 

@@ -32,7 +32,7 @@ consumed as (
         {{ known_months('consommation') }}
     from consommation
     inner join eligible on left(consommation.siret, 9) = eligible.siren
-    where consommation.heures is not null
+    where {{ known_in_range('consommation') }} and consommation.heures is not null
 
 ),
 
@@ -46,7 +46,10 @@ requested as (
         {{ known_months('demande') }}
     from demande
     inner join eligible on left(demande.siret, 9) = eligible.siren
-    where demande.heures_autorisees is not null and demande.periode_debut <= demande.periode_fin
+    where
+        {{ known_in_range('demande') }}
+        and demande.heures_autorisees is not null
+        and demande.periode_debut <= demande.periode_fin
 
 ),
 

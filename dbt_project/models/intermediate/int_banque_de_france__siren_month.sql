@@ -24,7 +24,7 @@ version as (
         {{ known_months('ratio') }}
     from ratio
     inner join eligible using (siren)
-    where ratio.known_from < {{ range_end_date() }} and ratio.known_to > {{ range_start_date() }}
+    where {{ known_in_range('ratio') }}
 
 ),
 

@@ -34,7 +34,10 @@ version as (
         {{ known_months('ratio') }}
     from ratio
     inner join eligible using (siren)
-    where ratio.known_from < {{ range_end_date() }} and ratio.known_to > {{ range_start_date() }}
+    -- Accounts speak for 24 months, those before them when they closed 550 days before at most.
+    where
+        {{ known_in_range('ratio') }}
+        and ratio.date_cloture_exercice >= {{ range_start_date() }} - interval '24 months 550 days'
 
 ),
 

@@ -221,9 +221,18 @@ company_month as (
         procedure_collective.procedure_date,
         -- Without any news of its establishments, a company is taken as active.
         coalesce(level.nb_etablissements > 0, true) as est_actif,
+        coalesce(level.nb_etablissements > 0, true) and procedure_collective.siren is null as a_risque,
 
         ----------  effectif
         effectif.effectif::double precision as effectif,
+        case
+            when effectif.effectif < 10 then '0-9'
+            when effectif.effectif < 20 then '10-19'
+            when effectif.effectif < 50 then '20-49'
+            when effectif.effectif < 100 then '50-99'
+            when effectif.effectif < 250 then '100-249'
+            when effectif.effectif >= 250 then '250+'
+        end as tranche_effectif,
         (level.month_index - effectif.periode_index)::double precision as effectif_anciennete_mois,
         -- A gap is a month that the file gives for others and not for the company: the file's own delay is none.
         (effectif.periode_index < effectif_file.last_period)::integer::double precision as effectif_lacune,

@@ -18,6 +18,7 @@ version as (
         date_disparition,
         {{ known_months() }}
     from compte
+    where {{ known_in_range() }}
 
 ),
 

@@ -29,8 +29,7 @@ version as (
     where
         periode_debut < {{ range_end_date() }}
         and periode_fin >= {{ range_start_date() }} - interval '13 months'
-        and known_from < {{ range_end_date() }}
-        and known_to > {{ range_start_date() }}
+        and {{ known_in_range() }}
         and cotisation_due_eur is not null
 
 ),

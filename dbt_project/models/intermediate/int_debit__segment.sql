@@ -2,12 +2,6 @@
 
 with
 
-debit as (
-
-    select * from {{ ref('stg_urssaf__debit') }}
-
-),
-
 eligible as (
 
     select * from {{ ref('int_eligible_siren') }}
@@ -15,7 +9,8 @@ eligible as (
 ),
 
 -- The URSSAF closes its month on the 20th: what it treats later speaks from the next month, even when known before.
-version as (
+-- Reading the raw rows for each use costs less than keeping them all on disk.
+version as not materialized (
 
     select
         compte,
@@ -26,19 +21,18 @@ version as (
         siret,
         coalesce(left(siret, 9), siren) as siren,
         date_traitement,
-        mois_comptable,
         part_ouvriere_eur,
         part_patronale_eur,
-        greatest({{ month_index('known_from') }}, {{ month_index('mois_comptable') }}) as valid_from,
-        {{ month_index_open('known_to') }} as valid_to
-    from debit
-    where known_from < {{ range_end_date() }} and known_to > {{ range_start_date() }}
+        {{ known_months() }},
+        {{ range_first() if is_one_month() else month_index('mois_comptable') }} as treated_from
+    from {{ ref('stg_urssaf__debit') }}
+    where {{ known_in_range() }} and {{ accounted_in_range('date_traitement') }}
 
 ),
 
 {% set event = [
     'compte', 'periode_debut', 'periode_fin', 'numero_ecart_negatif', 'numero_historique', 'date_traitement',
-    'mois_comptable', 'part_ouvriere_eur', 'part_patronale_eur',
+    'part_ouvriere_eur', 'part_patronale_eur',
 ] %}
 
 -- The debt follows the account: the establishment is that of the file, until the account is known to have joined
@@ -50,7 +44,7 @@ event_at_an_establishment as (
         siret,
         {{ event | join(', ') }},
         '-infinity'::date as joined_on,
-        valid_from,
+        greatest(valid_from, treated_from) as valid_from,
         valid_to
     from version
     where siren is not null
@@ -60,7 +54,7 @@ event_at_an_establishment as (
         account.siret,
         {% for column in event %}version.{{ column }}, {% endfor %}
         account.periode_from as joined_on,
-        greatest(version.valid_from, account.segment_from, account.month_from) as valid_from,
+        greatest(version.valid_from, version.treated_from, account.segment_from, account.month_from) as valid_from,
         least(version.valid_to, account.segment_to) as valid_to
     from version
     inner join {{ ref('int_compte__siren') }} as account
@@ -71,15 +65,17 @@ event_at_an_establishment as (
 
 ),
 
+-- An account may come from, or go to, a company that is not followed: both sides are needed to know who owes.
 eligible_account as (
 
-    select distinct event.compte
-    from event_at_an_establishment as event
-    inner join eligible using (siren)
+    select compte from version
+    where siren in (select eligible.siren from eligible)
+    union
+    select compte from {{ ref('int_compte__siren') }}
+    where siren in (select eligible.siren from eligible)
 
 ),
 
--- An account may come from, or go to, a company that is not followed: both sides are needed to know who owes.
 eligible_version as (
 
     select
@@ -100,7 +96,7 @@ balance as (
         ['compte', 'periode_debut', 'periode_fin', 'numero_ecart_negatif'],
         'version.numero_historique desc, version.date_traitement desc, version.is_located desc, version.joined_on desc, version.siret',
         ['siren', 'siret', 'part_ouvriere_eur', 'part_patronale_eur'],
-        first_of='mois_comptable',
+        first_of='date_traitement',
     ) }}
 
 ),
@@ -116,7 +112,7 @@ segment as (
         balance.numero_ecart_negatif,
         balance.part_ouvriere_eur,
         balance.part_patronale_eur,
-        {{ month_index('balance.first_mois_comptable') }} as premier_mois,
+        {{ month_index(urssaf_accounting_month('balance.first_date_traitement')) }} as premier_mois,
         balance.change_month as valid_from,
         balance.segment_to as valid_to
     from balance

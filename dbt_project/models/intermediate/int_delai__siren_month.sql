@@ -78,7 +78,7 @@ accepted_ccsf as (
         date_traitement,
         {{ known_months() }}
     from ccsf
-    where upper(trim(stade)) not in ('REFUS', 'REJ')
+    where {{ known_in_range() }} and upper(trim(stade)) not in ('REFUS', 'REJ')
 
 ),
 
@@ -117,6 +117,7 @@ ccsf_stage as (
         upper(trim(stade)) as stade,
         {{ known_months() }}
     from ccsf
+    where {{ known_in_range() }}
 
 ),
 

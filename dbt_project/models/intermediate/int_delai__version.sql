@@ -26,7 +26,7 @@ approved_delai as (
         montant_echeancier_eur,
         {{ known_months() }}
     from delai
-    where upper(trim(stade)) in ('APPROB', 'PR') and date_echeance > date_creation
+    where {{ known_in_range() }} and upper(trim(stade)) in ('APPROB', 'PR') and date_echeance > date_creation
 
 ),
 

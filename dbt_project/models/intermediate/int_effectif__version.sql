@@ -2,18 +2,6 @@
 
 with
 
-effectif_ent as (
-
-    select * from {{ ref('stg_urssaf__effectif_ent') }}
-
-),
-
-effectif as (
-
-    select * from {{ ref('stg_urssaf__effectif') }}
-
-),
-
 perimetre as (
 
     select * from {{ ref('int_perimetre__month') }}
@@ -40,7 +28,7 @@ first_month_of_the_company_file as (
     select
         siren,
         {{ month_index('min(known_from)') }} as first_month
-    from effectif_ent
+    from {{ ref('stg_urssaf__effectif_ent') }}
     group by siren
 
 ),
@@ -52,11 +40,10 @@ company_version as (
         {{ month_index('periode') }} as periode_index,
         effectif,
         {{ known_months() }}
-    from effectif_ent
+    from {{ ref('stg_urssaf__effectif_ent') }}
     where
         periode >= (select oldest_period.periode from oldest_period)
-        and known_from < {{ range_end_date() }}
-        and known_to > {{ range_start_date() }}
+        and {{ known_in_range() }}
 
 ),
 
@@ -67,11 +54,10 @@ establishment_version as (
         {{ month_index('periode') }} as periode_index,
         effectif,
         {{ known_months() }}
-    from effectif
+    from {{ ref('stg_urssaf__effectif') }}
     where
         periode >= (select oldest_period.periode from oldest_period)
-        and known_from < {{ range_end_date() }}
-        and known_to > {{ range_start_date() }}
+        and {{ known_in_range() }}
 
 ),
 
@@ -128,17 +114,21 @@ sum_of_establishments as (
 version_in_the_range as (
 
     select siren, periode_index, effectif, valid_from, valid_to from company_version
-    where {{ touches_range() }}
+    where {{ touches_range() }} and periode_index <= {{ range_last() }}
     union all
     select siren, periode_index, effectif::integer, valid_from, valid_to from sum_of_establishments
-    where n > 0 and {{ touches_range() }}
+    where n > 0 and {{ touches_range() }} and periode_index <= {{ range_last() }}
 
 ),
 
 company_that_reached_the_minimum as (
 
-    select distinct siren from version_in_the_range
-    where effectif >= (select min(perimetre.effectif_minimum) from perimetre)
+    select
+        siren,
+        max(periode_index) as last_period,
+        max(periode_index) filter (where effectif >= (select min(perimetre.effectif_minimum) from perimetre)) as last_reached
+    from version_in_the_range
+    group by siren
 
 ),
 
@@ -146,7 +136,13 @@ version_of_eligible_companies as (
 
     select version.*
     from version_in_the_range as version
-    inner join company_that_reached_the_minimum using (siren)
+    inner join company_that_reached_the_minimum as company using (siren)
+    where
+        company.last_reached is not null
+        {% if is_one_month() %}
+        -- One month needs the last headcount, and the last one that opened the perimeter.
+        and version.periode_index in (company.last_period, company.last_reached)
+        {% endif %}
 
 )
 

@@ -38,7 +38,7 @@ state_in_history as (
         {{ known_months('historique') }}
     from historique
     inner join eligible on left(historique.siret, 9) = eligible.siren
-    where historique.date_debut is not null
+    where {{ known_in_range('historique') }} and historique.date_debut is not null
 
 ),
 
@@ -67,7 +67,7 @@ state_in_stock as (
             true
         )
     ) as state (etat_administratif, date_debut, preference, changement_etat)
-    where state.etat_administratif is not null
+    where {{ known_in_range('etablissement') }} and state.etat_administratif is not null
 
 ),
 

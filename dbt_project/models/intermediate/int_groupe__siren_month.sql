@@ -8,6 +8,7 @@ groupe as (
         *,
         {{ known_months() }}
     from {{ ref('stg_ellisphere__groupe') }}
+    where {{ known_in_range() }}
 
 ),
 

@@ -80,8 +80,7 @@ siege_version as (
     inner join eligible using (siren)
     where
         etablissement.est_siege
-        and etablissement.known_from < {{ range_end_date() }}
-        and etablissement.known_to > {{ range_start_date() }}
+        and {{ known_in_range('etablissement') }}
 
 ),
 
@@ -129,7 +128,7 @@ company_version as (
         {{ known_months('unite_legale') }}
     from unite_legale
     inner join eligible using (siren)
-    where unite_legale.known_from < {{ range_end_date() }} and unite_legale.known_to > {{ range_start_date() }}
+    where {{ known_in_range('unite_legale') }}
 
 ),
 

@@ -27,8 +27,7 @@ version as (
     inner join eligible using (siren)
     where
         paydex.nb_jours is not null
-        and paydex.known_from < {{ range_end_date() }}
-        and paydex.known_to > {{ range_start_date() }}
+        and {{ known_in_range('paydex') }}
         and paydex.date_valeur >= {{ range_start_date() }} - interval '13 months'
 
 ),

@@ -49,11 +49,11 @@ months as (
 
     select
         '{{ source_name }}' as source,
-        known_from as known_on,
+        {{ 'max(known_from)' if is_one_month() else 'known_from' }} as known_on,
         max({{ fact_date }}) as derniere_periode
     from {{ ref('stg_' ~ source_name) }}
     where known_from < {{ range_end_date() }}
-    group by known_from
+    {{ 'group by known_from' if not is_one_month() }}
 
 ),
 

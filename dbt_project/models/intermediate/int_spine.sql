@@ -60,7 +60,7 @@ minimum_reached as (
 
     select
         version.siren,
-        greatest(version.valid_from, leaving.first_month) as start_month,
+        greatest(version.valid_from, version.periode_index, leaving.first_month) as start_month,
         least(version.valid_to, leaving.leaves_at, leaving.end_month) as end_month,
         1 as n
     from version

@@ -3,10 +3,7 @@
         materialized='frozen_months',
         pre_hook=["{{ delete_range() }}"],
         post_hook=["{{ analyze_months(['siren', 'month']) }}"],
-        indexes=[
-            {'columns': ['siren', 'month'], 'unique': true},
-            {'columns': ['month']},
-        ],
+        indexes=[{'columns': ['month', 'siren'], 'unique': true}],
     )
 }}
 

@@ -7,14 +7,19 @@
 }}
 
 {#- Measured again for a year after the 18 months are over and observed: a later correction of an old judgment moves nothing. -#}
-{%- set not_measured = 'month > coalesce((select max(measured.month) from ' ~ this ~ " as measured), '-infinity')" if has_frozen_months() else 'true' -%}
+{%- set to_measure -%}
+    month <= {{ range_end_date() }} - interval '21 months'
+    {%- if has_frozen_months() %}
+    and month > coalesce((select max(measured.month) from {{ this }} as measured), '-infinity')
+    {%- endif -%}
+{%- endset -%}
 
 with
 
 clignotant as (
 
     select * from {{ ref('mart_clignotant') }}
-    where {{ not_measured }}
+    where {{ to_measure }}
 
 ),
 
@@ -24,7 +29,7 @@ company_month as (
         siren,
         month
     from {{ ref('mart_company_month') }}
-    where a_risque and {{ not_measured }}
+    where a_risque and {{ to_measure }}
 
 ),
 
@@ -36,7 +41,7 @@ outcome as (
         defaillance_18m,
         {{ month_index('date_defaillance') }} - {{ month_index('month') }} as mois_avant
     from {{ ref('mart_outcome') }}
-    where defaillance_18m is not null and {{ not_measured }}
+    where defaillance_18m is not null and {{ to_measure }}
 
 ),
 

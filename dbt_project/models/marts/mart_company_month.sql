@@ -3,10 +3,7 @@
         materialized='frozen_months',
         pre_hook=["{{ delete_range() }}", "set local enable_nestloop = off"],
         post_hook=["{{ analyze_months(['siren', 'month', 'a_risque', 'departement']) }}"],
-        indexes=[
-            {'columns': ['siren', 'month'], 'unique': true},
-            {'columns': ['month']},
-        ],
+        indexes=[{'columns': ['month', 'siren'], 'unique': true}],
     )
 }}
 
@@ -23,37 +20,20 @@ company_month as (
 
 ),
 
-month_of_the_range as (
-
-    select
-        *,
-        est_actif and not en_procedure as a_risque,
-        case
-            when effectif < 10 then '0-9'
-            when effectif < 20 then '10-19'
-            when effectif < 50 then '20-49'
-            when effectif < 100 then '50-99'
-            when effectif < 250 then '100-249'
-            when effectif >= 250 then '250+'
-        end as tranche_effectif,
-        true as is_in_range
-    from company_month
-
-),
-
 {% set remembered = [
-    'effectif', 'cotisation_moyenne_12m_eur', 'dette_eur', 'dette_sur_cotisation', 'paydex_jours',
-    'naf_division', 'a_risque', 'en_procedure',
+    'effectif', 'cotisation_moyenne_12m_eur', 'dette_eur', 'dette_sur_cotisation', 'paydex_jours', 'marge_ebe',
+    'naf_division', 'naf_section', 'tranche_effectif', 'a_risque', 'en_procedure',
 ] %}
 
+{#- Narrow rows are windowed, sorted and kept; the wide ones are read once, by the last join. The order is that of all windows. -#}
 month_seen as (
 
     select
         siren,
         month_index,
         {{ remembered | join(', ') }},
-        is_in_range
-    from month_of_the_range
+        true as is_in_range
+    from {{ ref('int_company_month') }}
     {% if has_frozen_months() %}
     -- The months before the range were computed with what was known then: they are read back, never computed again.
     union all
@@ -67,6 +47,7 @@ month_seen as (
         month < {{ range_start_date() }}
         and month >= {{ range_start_date() }} - interval '25 months'
     {% endif %}
+    order by siren, month_index
 
 ),
 
@@ -90,6 +71,9 @@ month_seen as (
     'paydex_moyenne_6m': over_last_months('avg', 'paydex_jours', 6),
     'paydex_lag_12m': months_before('paydex_jours', 12),
 } %}
+{% set compared_to_peers = [
+    'naf_section', 'tranche_effectif', 'effectif', 'dette_sur_cotisation', 'marge_ebe', 'paydex_jours',
+] %}
 
 past_of_a_month as (
 
@@ -97,6 +81,9 @@ past_of_a_month as (
         siren,
         {% for name, expression in past.items() %}
         {{ expression }} as {{ name }},
+        {% endfor %}
+        {% for name in compared_to_peers %}
+        {{ months_before(name, 0) if is_one_month() else name }} as {{ name }},
         {% endfor %}
         {% if is_one_month() %}
         {{ range_last() }} as month_index,
@@ -169,12 +156,37 @@ failure_rate_of_the_sector as (
 
 ),
 
-month_with_its_past as (
+month_and_its_past as (
+
+    select
+        *,
+        effectif / nullif(effectif_lag_12m, 0) - 1 as effectif_evolution_12m
+    from past_of_a_month
+    where is_in_range
+
+),
+
+median_of_the_peers as (
+
+    select
+        month_index,
+        naf_section,
+        tranche_effectif,
+        percentile_cont(0.5) within group (order by dette_sur_cotisation) as dette_sur_cotisation,
+        percentile_cont(0.5) within group (order by marge_ebe) as marge_ebe,
+        percentile_cont(0.5) within group (order by effectif_evolution_12m) as effectif_evolution_12m,
+        percentile_cont(0.5) within group (order by paydex_jours) as paydex_jours
+    from month_and_its_past
+    group by month_index, naf_section, tranche_effectif
+
+),
+
+month_against_its_past_and_its_peers as (
 
     select
         level.*,
         level.effectif / nullif(past.effectif_lag_6m, 0) - 1 as effectif_evolution_6m,
-        level.effectif / nullif(past.effectif_lag_12m, 0) - 1 as effectif_evolution_12m,
+        past.effectif_evolution_12m,
         level.effectif / nullif(past.effectif_lag_24m, 0) - 1 as effectif_evolution_24m,
         case
             when past.cotisation_lag_12m > 0
@@ -201,39 +213,15 @@ month_with_its_past as (
         past.nb_mois_dette_24m::double precision as nb_mois_dette_24m,
         case when level.paydex_jours is not null then past.paydex_moyenne_6m end as paydex_moyenne_6m,
         level.paydex_jours - past.paydex_lag_12m as paydex_variation_12m,
-        sector.taux::double precision as secteur_taux_defaillance_24m
-    from month_of_the_range as level
-    inner join past_of_a_month as past
-        on level.siren = past.siren and level.month_index = past.month_index and past.is_in_range
-    left join failure_rate_of_the_sector as sector
-        on coalesce(level.naf_division, '') = sector.naf_division and level.month_index = sector.month_index
-
-),
-
-median_of_the_peers as (
-
-    select
-        month_index,
-        naf_section,
-        tranche_effectif,
-        percentile_cont(0.5) within group (order by dette_sur_cotisation) as dette_sur_cotisation,
-        percentile_cont(0.5) within group (order by marge_ebe) as marge_ebe,
-        percentile_cont(0.5) within group (order by effectif_evolution_12m) as effectif_evolution_12m,
-        percentile_cont(0.5) within group (order by paydex_jours) as paydex_jours
-    from month_with_its_past
-    group by month_index, naf_section, tranche_effectif
-
-),
-
-month_against_its_peers as (
-
-    select
-        level.*,
+        sector.taux::double precision as secteur_taux_defaillance_24m,
         level.dette_sur_cotisation - peers.dette_sur_cotisation as dette_sur_cotisation_ecart_secteur,
         level.marge_ebe - peers.marge_ebe as marge_ebe_ecart_secteur,
-        level.effectif_evolution_12m - peers.effectif_evolution_12m as effectif_evolution_12m_ecart_secteur,
+        past.effectif_evolution_12m - peers.effectif_evolution_12m as effectif_evolution_12m_ecart_secteur,
         level.paydex_jours - peers.paydex_jours as paydex_jours_ecart_secteur
-    from month_with_its_past as level
+    from company_month as level
+    inner join month_and_its_past as past on level.siren = past.siren and level.month_index = past.month_index
+    left join failure_rate_of_the_sector as sector
+        on coalesce(level.naf_division, '') = sector.naf_division and level.month_index = sector.month_index
     left join median_of_the_peers as peers
         on
             level.month_index = peers.month_index
@@ -358,7 +346,7 @@ company_month_features as (
         groupe_nb_filiales,
         secteur_taux_defaillance_24m
 
-    from month_against_its_peers
+    from month_against_its_past_and_its_peers
 
 )
 
