@@ -1,6 +1,7 @@
 {# Turns contributions (key, start_month, end_month exclusive, measures) into one row per key and month of change.
    What was open before the range is put on its first month, so the sum up to a month is the level of that month.
-   Never one row per month: the cost follows the events, not the length of the history. #}
+   Never one row per month: the cost follows the events, not the length of the history. Rows are in the order of the spine's,
+   so that a merge adds them up. #}
 {% macro month_deltas(contribution, measures, key='siren') -%}
     select
         {{ key }},
@@ -24,6 +25,7 @@
         where {{ touches_range('start_month', 'end_month') }} and end_month <= {{ range_last() }}
     ) as opened_and_closed
     group by {{ key }}, month_index
+    order by {{ key }}, month_index
 {%- endmacro %}
 
 {# Spans of months, inside the range, in which the same rows are valid, for each key: what is known is constant in a segment.

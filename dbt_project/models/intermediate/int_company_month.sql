@@ -1,3 +1,6 @@
+{#- What is joined here comes in the order of the spine: with little memory for hashes, the planner merges it. -#}
+{{ config(pre_hook=["{{ session_settings() }}", "set local work_mem = '16MB'"]) }}
+
 with
 
 spine as (
@@ -190,6 +193,8 @@ level_of_the_month as (
     from cumulated
     inner join source_state using (month_index)
     where cumulated.effectif_suffisant
+    -- Levels are used several times below: this keeps the planner from computing them as many times.
+    offset 0  -- noqa: AM09
 
 ),
 
