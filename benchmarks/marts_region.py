@@ -1,7 +1,8 @@
 """Raw tables of a region, written by SQL on the server: what the marts read, without files, connectors and simulation.
 
 Amounts and dates come from hashes of the identifiers, so the same size gives the same rows. Rows are known with the lags of the
-contracts; there are no corrections, so that the Polars baseline reads the same truth in a simpler way.
+contracts, and lie in the order of their periods, as months of deliveries leave them; there are no corrections, so that the Polars
+baseline reads the same truth in a simpler way.
 """
 
 from __future__ import annotations
@@ -32,26 +33,26 @@ select siret, '2005-01-01', 'A', true, 1, n, '2005-02-01' from company;
 insert into raw.urssaf__compte (compte, siren, siret, date_creation, _delivery_id, _line, _known_from)
 select compte, siren, siret, '2005-01-01', 1, n, '2005-02-01' from company;
 insert into raw.urssaf__effectif_ent (siren, periode, effectif, _delivery_id, _line, _known_from)
-select siren, month, size + abs(hashint4(n * 1000 + m)) % 5, 1, n, month + 40 from company, period;
+select siren, month, size + abs(hashint4(n * 1000 + m)) % 5, 1, n, month + 40 from company, period order by m;
 insert into raw.urssaf__cotisation (siret, compte, periode_debut, periode_fin, mise_en_recouvrement, cotisation_due_eur,
     _delivery_id, _line, _known_from)
-select siret, compte, month, after, '0', size * 900 + abs(hashint4(n * 1000 + m)) % 1000, 1, n, after + 11 from company, period;
+select siret, compte, month, after, '0', size * 900 + abs(hashint4(n * 1000 + m)) % 1000, 1, n, after + 11 from company, period order by m;
 insert into raw.urssaf__debit (siret, siren, compte, periode_debut, periode_fin, numero_ecart_negatif, numero_historique,
     date_traitement, part_ouvriere_eur, part_patronale_eur, _delivery_id, _line, _known_from)
 select siret, siren, compte, month, after, '101', event.rank, after + event.days,
     (size * 100 + abs(hashint4(n + m)) % 500) * event.share, (size * 300 + abs(hashint4(n * m)) % 900) * event.share,
     1, n, after + event.days + 11
 from company, period, (values (1, 15, 1.0), (2, 45, 0.5), (3, 75, 0)) as event (rank, days, share)
-where abs(hashint4(n * 999 + m)) % 8 = 0;
+where abs(hashint4(n * 999 + m)) % 8 = 0 order by m, event.rank;
 insert into raw.altares__paydex (siren, date_valeur, nb_jours, _delivery_id, _line, _known_from)
-select siren, month, abs(hashint4(n * 500 + m)) % 60, 1, n, month + 30 from company, period where n % 4 <> 0;
+select siren, month, abs(hashint4(n * 500 + m)) % 60, 1, n, month + 30 from company, period where n % 4 <> 0 order by m;
 insert into raw.inpi__ratio (siren, date_cloture_exercice, type_bilan, chiffre_affaires_eur, resultat_net_eur, marge_ebe,
     _delivery_id, _line, _known_from)
 select siren, after - 1, 'C', size * 150000, size * (abs(hashint4(n + m)) % 9000 - 2000), abs(hashint4(n * m)) % 30 - 10, 1, n,
-    after + 209 from company, period where (m + 240) % 12 = n % 12;
+    after + 209 from company, period where (m + 240) % 12 = n % 12 order by m;
 insert into raw.dgefp__consommation_ap (id_demande, siret, periode, heures, _delivery_id, _line, _known_from)
 select 'D' || m, siret, month, 50 + abs(hashint4(n + m)) % 900, 1, n, after + 30 from company, period
-where abs(hashint4(n * 77 + m)) % 30 = 0;
+where abs(hashint4(n * 77 + m)) % 30 = 0 order by m;
 insert into raw.bodacc__annonce (siren, numero_annonce, date_parution, type_annonce, jugement_type, jugement_famille, jugement_nature,
     jugement_date, _delivery_id, _line, _known_from)
 select siren, n::text || '-' || m, month + 20, 'Avis initial', 'initial', 'Jugement d''ouverture',

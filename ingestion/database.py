@@ -223,12 +223,17 @@ def _create_raw_table(connection: psycopg.Connection, contract: Contract) -> Non
     _say_what_closed(connection, contract)
     connection.execute(sql.SQL("alter table {} add column if not exists _hash bigint").format(table))
     connection.execute(create_open_key_index(contract))
-    # The rows of one delivery lie together: a tiny index finds them without reading the whole table (the gates do).
+    # Rows of one delivery, day of knowledge or period mostly lie together: a tiny index leaves the others unread.
+    dates = [column.name for column in contract.columns if column.name in contract.key and column.sql_type == "date"]
     connection.execute(
-        sql.SQL("create index if not exists {} on {} using brin (_delivery_id)").format(
-            sql.Identifier(f"{contract.name}_delivery"), table
+        sql.SQL("create index if not exists {} on {} using brin ({})").format(
+            sql.Identifier(f"{contract.name}_blocks"),
+            table,
+            sql.SQL(", ").join(map(sql.Identifier, ["_delivery_id", "_known_from", *dates])),
         )
     )
+    # An older instance has one for deliveries alone.
+    connection.execute(sql.SQL("drop index if exists {}").format(sql.Identifier("raw", f"{contract.name}_delivery")))
     comments = {column.name: column.description for column in contract.columns} | _SYSTEM_COMMENTS
     connection.execute(
         sql.SQL("comment on table {} is {}").format(table, sql.Literal(f"{contract.label}. {contract.description}"))

@@ -126,3 +126,20 @@ def test_an_account_that_does_not_add_up_is_refused_by_the_database(base: Base) 
 def test_a_connection_acts_as_the_role_it_was_given(base: Base) -> None:
     with connect(base.url, role="pg_read_all_data") as connection:
         assert connection.execute("select current_user").fetchone() == ("pg_read_all_data",)
+
+
+def test_a_period_is_found_without_reading_the_others(base: Base) -> None:
+    """Months of deliveries lie one after the other: the rows of one period are a few blocks, in an older instance too."""
+    base.execute(
+        "insert into raw.urssaf__effectif_ent (siren, periode, effectif, _delivery_id, _line, _known_from)"
+        " select lpad(n::text, 9, '0'), (date '2020-01-01' + m * interval '1 month')::date, 10, m, n, date '2020-02-01' + 30 * m"
+        " from generate_series(0, 49) as m, generate_series(1, 1000) as n"
+    )
+    base.execute("drop index raw.urssaf__effectif_ent_blocks")
+    base.execute("create index urssaf__effectif_ent_delivery on raw.urssaf__effectif_ent using brin (_delivery_id)")
+    create_schemas(base.url, base.contracts)
+    base.execute("analyze raw.urssaf__effectif_ent")
+    for condition in ("periode = '2022-03-01'", "_known_from >= '2024-01-01'", "_delivery_id = 7"):
+        plan = base.query(f"explain (costs off) select * from raw.urssaf__effectif_ent where {condition}")
+        assert "urssaf__effectif_ent_blocks" in str(plan)
+    assert base.query("select to_regclass('raw.urssaf__effectif_ent_delivery')") == [(None,)]
