@@ -18,8 +18,8 @@ AS_OF, AS_OF_END = "2019-12-01", "2019-12-31"
 LEAKS = {
     "urssaf__debit": (
         "int_debit__segment",
-        "greatest({{ month_index('known_from') }}, {{ month_index('mois_comptable') }}) as valid_from",
-        "{{ month_index('mois_comptable') }} as valid_from",
+        "{{ known_months() }}",
+        "{{ month_index('mois_comptable') }} as valid_from, {{ month_index_open('known_to') }} as valid_to",
     ),
     "urssaf__cotisation": (
         "int_cotisation__siren_delta",
@@ -28,9 +28,9 @@ LEAKS = {
     ),
     "urssaf__effectif_ent": (
         "int_effectif__version",
-        "effectif,\n        {{ known_months() }}\n    from effectif_ent",
-        "effectif,\n        {{ month_index('periode') }} as valid_from, {{ month_index_open('known_to') }} as valid_to"
-        "\n    from effectif_ent",
+        "{{ known_months() }}\n    from {{ ref('stg_urssaf__effectif_ent') }}",
+        "{{ month_index('periode') }} as valid_from, {{ month_index_open('known_to') }} as valid_to"
+        "\n    from {{ ref('stg_urssaf__effectif_ent') }}",
     ),
     "urssaf__delai": (
         "int_delai__version",
