@@ -224,7 +224,7 @@ def _create_raw_table(connection: psycopg.Connection, contract: Contract) -> Non
     connection.execute(sql.SQL("alter table {} add column if not exists _hash bigint").format(table))
     connection.execute(create_open_key_index(contract))
     # Rows of one delivery, day of knowledge or period mostly lie together: a tiny index leaves the others unread.
-    dates = [column.name for column in contract.columns if column.name in contract.key and column.sql_type == "date"]
+    dates = [column.name for column in contract.columns if column.sql_type == "date"]
     connection.execute(
         sql.SQL("create index if not exists {} on {} using brin ({})").format(
             sql.Identifier(f"{contract.name}_blocks"),

@@ -40,6 +40,40 @@ version_with_siren as (
 
 ),
 
+{% if is_one_month() %}
+
+{%- set oldest = range_first() | int - 12 -%}
+
+-- A quarterly or yearly period is spread evenly over its months: here, those among the twelve before the month.
+due_before_the_month as (
+
+    select
+        version.siren,
+        round(version.cotisation_due_eur / (version.last_period - version.first_period + 1), 6) as due_a_month,
+        greatest(version.first_period, {{ oldest }}) - {{ oldest }} as first_rank,
+        least(version.last_period, {{ range_last() }} - 1) - {{ oldest }} as last_rank
+    from version_with_siren as version
+    inner join eligible using (siren)
+    where version.first_period < {{ range_last() }} and version.last_period >= greatest(version.first_period, {{ oldest }})
+
+),
+
+-- A period is counted once, whatever the number of its rows (accounts, corrections): one bit for each of the twelve.
+delta as (
+
+    select
+        siren,
+        {{ range_last() }} as month_index,
+        sum(due_a_month * (last_rank - first_rank + 1)) as due,
+        bit_count(bit_or((1 << (last_rank + 1)) - (1 << first_rank))::bit(12)) as nb_mois
+    from due_before_the_month
+    group by siren
+    order by siren
+
+)
+
+{% else %}
+
 -- A quarterly or yearly period is spread evenly over its months.
 due_by_month as (
 
@@ -101,5 +135,7 @@ delta as (
     {{ month_deltas('contribution', ['due', 'nb_mois']) }}
 
 )
+
+{% endif %}
 
 select * from delta

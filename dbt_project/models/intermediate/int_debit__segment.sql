@@ -30,13 +30,53 @@ version as not materialized (
 
 ),
 
-{% set event = [
-    'compte', 'periode_debut', 'periode_fin', 'numero_ecart_negatif', 'numero_historique', 'date_traitement',
-    'part_ouvriere_eur', 'part_patronale_eur',
-] %}
+{% set ecart = ['compte', 'periode_debut', 'periode_fin', 'numero_ecart_negatif'] %}
+{% set event = ecart + ['numero_historique', 'date_traitement', 'part_ouvriere_eur', 'part_patronale_eur'] %}
+
+account as (
+
+    select * from {{ ref('int_compte__siren') }}
+
+),
+
+-- An account may come from, or go to, a company that is not followed: both sides are needed to know who owes.
+ecart_in_play as (
+
+    select {{ ecart | join(', ') }} from {{ ref('int_debit__ecart') }}
+    where first_siren <> last_siren or first_siren in (select eligible.siren from eligible)
+
+),
 
 -- The debt follows the account: the establishment is that of the file, until the account is known to have joined
 -- another one after the period in debt; without one in the file, that of the account.
+account_that_moved as (
+
+    select * from account
+    where periode_from > '-infinity'
+
+),
+
+event_of_an_account as (
+
+    {% for side, condition in {
+        'account': 'version.siret is null and version.periode_debut < account.periode_to',
+        'account_that_moved': 'version.siret is not null and version.periode_debut < account.periode_from',
+    }.items() %}
+    select
+        version.*,
+        account.siren as account_siren,
+        account.siret as account_siret,
+        account.periode_from,
+        account.segment_from,
+        account.segment_to,
+        account.month_from
+    from version
+    inner join {{ side }} as account on version.compte = account.compte and {{ condition }}
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+
+),
+
 event_at_an_establishment as (
 
     select
@@ -50,29 +90,13 @@ event_at_an_establishment as (
     where siren is not null
     union all
     select
-        account.siren,
-        account.siret,
-        {% for column in event %}version.{{ column }}, {% endfor %}
-        account.periode_from as joined_on,
-        greatest(version.valid_from, version.treated_from, account.segment_from, account.month_from) as valid_from,
-        least(version.valid_to, account.segment_to) as valid_to
-    from version
-    inner join {{ ref('int_compte__siren') }} as account
-        on
-            version.compte = account.compte
-            and version.periode_debut < account.periode_to
-            and (version.siret is null or version.periode_debut < account.periode_from)
-
-),
-
--- An account may come from, or go to, a company that is not followed: both sides are needed to know who owes.
-eligible_account as (
-
-    select compte from version
-    where siren in (select eligible.siren from eligible)
-    union
-    select compte from {{ ref('int_compte__siren') }}
-    where siren in (select eligible.siren from eligible)
+        account_siren as siren,
+        account_siret as siret,
+        {{ event | join(', ') }},
+        periode_from as joined_on,
+        greatest(valid_from, treated_from, segment_from, month_from) as valid_from,
+        least(valid_to, segment_to) as valid_to
+    from event_of_an_account
 
 ),
 
@@ -82,7 +106,7 @@ eligible_version as (
         event.*,
         event.siret is not null as is_located
     from event_at_an_establishment as event
-    inner join eligible_account using (compte)
+    inner join ecart_in_play using ({{ ecart | join(', ') }})
     where {{ touches_range() }}
 
 ),
@@ -93,7 +117,7 @@ balance as (
 
     {{ ruling_segments(
         'eligible_version',
-        ['compte', 'periode_debut', 'periode_fin', 'numero_ecart_negatif'],
+        ecart,
         'version.numero_historique desc, version.date_traitement desc, version.is_located desc, version.joined_on desc, version.siret',
         ['siren', 'siret', 'part_ouvriere_eur', 'part_patronale_eur'],
         first_of='date_traitement',

@@ -45,15 +45,40 @@ months as (
 ),
 
 {% for source_name, fact_date in facts.items() %}
+{%- set known = 'known_from < ' ~ range_end_date() -%}
 {{ source_name }} as (
 
+    {% if is_one_month() %}
+    -- What came lately says from which date on older blocks can still matter: the others stay unread.
     select
         '{{ source_name }}' as source,
-        {{ 'max(known_from)' if is_one_month() else 'known_from' }} as known_on,
+        coalesce(
+            lately.known_on,
+            (
+                select max(anytime.known_from) from {{ ref('stg_' ~ source_name) }} as anytime
+                where anytime.{{ known }}
+            )
+        ) as known_on,
+        (
+            select max(anytime.{{ fact_date }}) from {{ ref('stg_' ~ source_name) }} as anytime
+            where anytime.{{ known }} and anytime.{{ fact_date }} >= coalesce(lately.derniere_periode, '-infinity')
+        ) as derniere_periode
+    from (
+        select
+            max(known_from) as known_on,
+            max({{ fact_date }}) as derniere_periode
+        from {{ ref('stg_' ~ source_name) }}
+        where {{ known }} and known_from >= {{ range_start_date() }} - interval '2 months'
+    ) as lately
+    {% else %}
+    select
+        '{{ source_name }}' as source,
+        known_from as known_on,
         max({{ fact_date }}) as derniere_periode
     from {{ ref('stg_' ~ source_name) }}
-    where known_from < {{ range_end_date() }}
-    {{ 'group by known_from' if not is_one_month() }}
+    where {{ known }}
+    group by known_from
+    {% endif %}
 
 ),
 

@@ -1,11 +1,12 @@
 {{
     config(
         materialized='frozen_months',
-        pre_hook=["{{ delete_last_closed_year() }}"],
+        pre_hook=["{{ delete_last_closed_year() }}", "set local enable_nestloop = off"],
         indexes=[{'columns': ['month', 'clignotant'], 'unique': true}],
     )
 }}
 
+{#- Nested loops are off: the planner cannot know the last month measured, and takes millions of rows for a few. -#}
 {#- Measured again for a year after the 18 months are over and observed: a later correction of an old judgment moves nothing. -#}
 {%- set to_measure -%}
     month <= {{ range_end_date() }} - interval '21 months'
@@ -23,16 +24,6 @@ clignotant as (
 
 ),
 
-company_month as (
-
-    select
-        siren,
-        month
-    from {{ ref('mart_company_month') }}
-    where a_risque and {{ to_measure }}
-
-),
-
 outcome as (
 
     select
@@ -41,7 +32,7 @@ outcome as (
         defaillance_18m,
         {{ month_index('date_defaillance') }} - {{ month_index('month') }} as mois_avant
     from {{ ref('mart_outcome') }}
-    where defaillance_18m is not null and {{ to_measure }}
+    where a_risque and defaillance_18m is not null and {{ to_measure }}
 
 ),
 
@@ -53,7 +44,6 @@ closed as (
         outcome.defaillance_18m,
         outcome.mois_avant
     from clignotant
-    inner join company_month on clignotant.siren = company_month.siren and clignotant.month = company_month.month
     inner join outcome on clignotant.siren = outcome.siren and clignotant.month = outcome.month
 
 ),

@@ -69,11 +69,15 @@ dette as (
 
     select
         siret,
-        count(distinct compte) filter (where part_ouvriere_eur <> 0 or part_patronale_eur <> 0) as nb_comptes_en_dette,
+        count(distinct compte) as nb_comptes_en_dette,
         sum(part_ouvriere_eur) as part_ouvriere,
         sum(part_patronale_eur) as part_patronale
     from {{ ref('int_debit__segment') }}
-    where valid_from <= {{ month }} and valid_to > {{ month }} and siret is not null
+    where
+        valid_from <= {{ month }}
+        and valid_to > {{ month }}
+        and siret is not null
+        and (part_ouvriere_eur <> 0 or part_patronale_eur <> 0)
     group by siret
 
 ),

@@ -7,6 +7,7 @@ company_month as (
     select
         siren,
         month,
+        a_risque,
         {{ month_end_after('month', 0) }} as month_end
     from {{ ref('mart_company_month') }}
 
@@ -31,14 +32,28 @@ opening as (
 
 ),
 
+-- Other events are kept without a siren, which joins nothing: were they left out, the planner could count on one event of the
+-- kind, where there are thousands, and go through all of them for each company.
 urssaf_default as (
 
     select
-        siren,
+        case when type_evenement = 'defaut_urssaf' then siren end as siren,
         date_evenement,
-        lag(date_evenement, 1, '-infinity'::date) over (partition by siren order by date_evenement) as date_precedente
+        lag(date_evenement, 1, '-infinity'::date) over (
+            partition by siren, type_evenement order by date_evenement
+        ) as date_precedente
     from event
-    where type_evenement = 'defaut_urssaf'
+
+),
+
+cessation as (
+
+    select
+        case when type_evenement in ('fermeture', 'fusion') then siren end as siren,
+        date_evenement,
+        connu_le,
+        type_evenement
+    from event
 
 ),
 
@@ -56,6 +71,7 @@ next_event as (
     select
         company_month.siren,
         company_month.month,
+        company_month.a_risque,
         opening.date_evenement as date_defaillance,
         opening.connu_le as defaillance_connue_le,
         opening.type_evenement as type_defaillance,
@@ -72,10 +88,9 @@ next_event as (
             company_month.siren = opening.siren
             and company_month.month_end < opening.date_evenement
             and company_month.month_end >= opening.date_precedente
-    left join event as cessation
+    left join cessation
         on
             company_month.siren = cessation.siren
-            and cessation.type_evenement in ('fermeture', 'fusion')
             and company_month.month_end < cessation.date_evenement
     left join urssaf_default
         on
@@ -90,6 +105,7 @@ outcome as (
     select
         siren,
         month,
+        a_risque,
         date_defaillance,
         defaillance_connue_le,
         type_defaillance,
