@@ -1,12 +1,11 @@
 {{
     config(
         materialized='frozen_months',
-        pre_hook=["{{ delete_last_closed_year() }}", "set local enable_nestloop = off"],
+        pre_hook=["{{ delete_last_closed_year() }}"],
         indexes=[{'columns': ['month', 'clignotant'], 'unique': true}],
     )
 }}
 
-{#- Nested loops are off: the planner cannot know the last month measured, and takes millions of rows for a few. -#}
 {#- Measured again for a year after the 18 months are over and observed: a later correction of an old judgment moves nothing. -#}
 {%- set to_measure -%}
     month <= {{ range_end_date() }} - interval '21 months'

@@ -1,14 +1,12 @@
 {{
     config(
         materialized='frozen_months',
-        pre_hook=["{{ delete_range() }}", "set local enable_nestloop = off"],
+        pre_hook=["{{ delete_range() }}"],
         post_hook=["{{ analyze_months(['siren', 'month', 'a_risque', 'departement']) }}"],
         indexes=[{'columns': ['month', 'siren'], 'unique': true}],
     )
 }}
 
-{#- Nested loops are off: the planner has no statistics on these steps, takes ten thousand companies for a few, and would go through
-    the months once for each. -#}
 {#- Weight of the whole economy in a division's failure rate, in company-months (50 companies over 24 months). -#}
 {%- set prior_weight = 1200 -%}
 
