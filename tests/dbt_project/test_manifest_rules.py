@@ -50,6 +50,13 @@ def test_every_model_bears_the_prefix_of_its_folder(models: list[Any]) -> None:
     assert [m.name for m in models if not m.name.startswith(PREFIX[m.fqn[1]])] == []
 
 
+def test_every_table_is_made_with_the_settings_of_the_project(models: list[Any]) -> None:
+    """Nested loops off among them: a model that forgets its settings is the one whose plan takes an hour, on some data."""
+    written = [m for m in models if m.config.materialized not in ("view", "lasting_view")]
+    assert written
+    assert [m.name for m in written if not any("session_settings()" in hook.sql for hook in m.config.pre_hook)] == []
+
+
 def test_every_staging_model_reads_one_source_and_bears_its_name(models: list[Any]) -> None:
     staging = [m for m in models if m.fqn[1] == "staging"]
     for model in staging:
