@@ -214,7 +214,7 @@ def main() -> None:
         type=int,
         nargs="+",
         default=[10_000],
-        help="sizes; 50000 takes a quarter of an hour and 25 GB of disk, 200000 (full build and month only) an hour and 100 GB",
+        help="sizes; 50000 takes twenty minutes and 25 GB of disk, 200000 (full build and month only) an hour and 100 GB",
     )
     options = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at start\n")

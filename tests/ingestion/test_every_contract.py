@@ -143,3 +143,5 @@ def test_a_period_is_found_without_reading_the_others(base: Base) -> None:
         plan = base.query(f"explain (costs off) select * from raw.urssaf__effectif_ent where {condition}")
         assert "urssaf__effectif_ent_blocks" in str(plan)
     assert base.query("select to_regclass('raw.urssaf__effectif_ent_delivery')") == [(None,)]
+    # Dates that are no part of the key, too: the freshness of a source is asked of them.
+    assert "date_traitement" in str(base.query("select pg_get_indexdef('raw.urssaf__debit_blocks'::regclass)"))

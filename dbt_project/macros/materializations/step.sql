@@ -1,6 +1,6 @@
 {# A table between two others, that nobody reads while it is made: one builder at a time, and no reader's role has its schema. The
    old one goes and the new one comes in one transaction, under one name. dbt's own `table` takes two other names on the way, for
-   readers that a step has not, and a fifth more of dbt's time. #}
+   readers that a step has not. #}
 {% materialization step, adapter='postgres' %}
     {%- set target = this.incorporate(type='table') -%}
     {%- set existing = load_cached_relation(this) -%}

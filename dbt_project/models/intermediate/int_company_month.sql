@@ -1,5 +1,5 @@
 {#- What is joined here comes in the order of the spine: with little memory for hashes, the planner merges it. -#}
-{{ config(pre_hook=["{{ session_settings() }}", "set local work_mem = '16MB'"]) }}
+{{ config(pre_hook="set local work_mem = '16MB'") }}
 
 with
 

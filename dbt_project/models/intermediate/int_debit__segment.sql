@@ -47,8 +47,6 @@ ecart_in_play as (
 
 ),
 
--- The debt follows the account: the establishment is that of the file, until the account is known to have joined
--- another one after the period in debt; without one in the file, that of the account.
 account_that_moved as (
 
     select * from account
@@ -77,6 +75,8 @@ event_of_an_account as (
 
 ),
 
+-- The debt follows the account: the establishment is that of the file, until the account is known to have joined
+-- another one after the period in debt; without one in the file, that of the account.
 event_at_an_establishment as (
 
     select
