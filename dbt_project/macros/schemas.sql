@@ -9,6 +9,7 @@
 {% macro session_settings() -%}
     set local work_mem = '128MB';
     set local enable_nestloop = off;
+    set local max_parallel_workers_per_gather = 0;
     set local default_statistics_target = 10
 {%- endmacro %}
 

@@ -27,3 +27,4 @@ month_with_hours as (
 )
 
 select * from month_with_hours
+order by siren, periode_index

@@ -146,3 +146,4 @@ segment as (
 )
 
 select * from segment
+order by siren, premier_mois

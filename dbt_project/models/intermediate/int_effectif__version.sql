@@ -23,16 +23,6 @@ oldest_period as (
 
 ),
 
-first_month_of_the_company_file as (
-
-    select
-        siren,
-        {{ month_index('min(known_from)') }} as first_month
-    from {{ ref('stg_urssaf__effectif_ent') }}
-    group by siren
-
-),
-
 company_version as (
 
     select
@@ -58,6 +48,24 @@ establishment_version as (
     where
         periode >= (select oldest_period.periode from oldest_period)
         and {{ known_in_range() }}
+        {% if is_one_month() %}
+        -- Whom the company file names in that month needs nothing of its establishments.
+        and not exists (
+            select 1 from company_version as company
+            where company.siren = left(siret, 9)
+        )
+        {% endif %}
+
+),
+
+first_month_of_the_company_file as (
+
+    select
+        siren,
+        {{ month_index('min(known_from)') }} as first_month
+    from {{ ref('stg_urssaf__effectif_ent') }}
+    where siren in (select establishment_version.siren from establishment_version)
+    group by siren
 
 ),
 
@@ -147,3 +155,4 @@ version_of_eligible_companies as (
 )
 
 select * from version_of_eligible_companies
+order by siren, periode_index

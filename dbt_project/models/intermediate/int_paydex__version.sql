@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['siren', 'valeur_index']}]) }}
+{{ config(indexes=[{'columns': ['siren', 'valeur_index', 'date_valeur']}]) }}
 
 with
 
@@ -40,3 +40,4 @@ version_in_the_range as (
 )
 
 select * from version_in_the_range
+order by siren, valeur_index, date_valeur

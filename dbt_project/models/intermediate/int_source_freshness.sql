@@ -45,38 +45,39 @@ months as (
 ),
 
 {% for source_name, fact_date in facts.items() %}
-{%- set known = 'known_from < ' ~ range_end_date() -%}
+{%- set end_of_first_month = range_start_date() ~ " + interval '1 month'" -%}
 {{ source_name }} as (
 
-    {% if is_one_month() %}
-    -- What came lately says from which date on older blocks can still matter: the others stay unread.
+    -- What was known in the first month: what came lately says from which date on older blocks can still matter, the others stay
+    -- unread.
     select
         '{{ source_name }}' as source,
         coalesce(
             lately.known_on,
             (
                 select max(anytime.known_from) from {{ ref('stg_' ~ source_name) }} as anytime
-                where anytime.{{ known }}
+                where anytime.known_from < {{ end_of_first_month }}
             )
         ) as known_on,
         (
             select max(anytime.{{ fact_date }}) from {{ ref('stg_' ~ source_name) }} as anytime
-            where anytime.{{ known }} and anytime.{{ fact_date }} >= coalesce(lately.derniere_periode, '-infinity')
+            where anytime.known_from < {{ end_of_first_month }} and anytime.{{ fact_date }} >= coalesce(lately.derniere_periode, '-infinity')
         ) as derniere_periode
     from (
         select
             max(known_from) as known_on,
             max({{ fact_date }}) as derniere_periode
         from {{ ref('stg_' ~ source_name) }}
-        where {{ known }} and known_from >= {{ range_start_date() }} - interval '2 months'
+        where known_from < {{ end_of_first_month }} and known_from >= {{ range_start_date() }} - interval '2 months'
     ) as lately
-    {% else %}
+    {% if not is_one_month() %}
+    union all
     select
         '{{ source_name }}' as source,
         known_from as known_on,
         max({{ fact_date }}) as derniere_periode
     from {{ ref('stg_' ~ source_name) }}
-    where {{ known }}
+    where known_from >= {{ end_of_first_month }} and known_from < {{ range_end_date() }}
     group by known_from
     {% endif %}
 

@@ -11,8 +11,7 @@ with
 
 company_month as (
 
-    select * from {{ ref('mart_company_month') }}
-    where month between {{ range_start_date() }} and '{{ var('month_end') }}'::date
+    select * from {{ ref('int_company_month') }}
 
 ),
 
@@ -39,7 +38,6 @@ dette_echue as (
     select
         spine.siren,
         spine.month_index,
-        {{ month_date('spine.month_index') }} as month,
         coalesce(sum(echue.echue_90_jours) over so_far, 0) as echue_90_jours,
         coalesce(sum(echue.echue_deux_trimestres) over so_far, 0) as echue_deux_trimestres
     from spine
@@ -70,9 +68,9 @@ regle as (
         company_month.ratio_de_liquidite < 50 as liquidite_insuffisante
     from company_month
     inner join dette_echue
-        on company_month.siren = dette_echue.siren and company_month.month = dette_echue.month
+        on company_month.siren = dette_echue.siren and company_month.month_index = dette_echue.month_index
     left join bilan
-        on dette_echue.siren = bilan.siren and dette_echue.month_index = bilan.month_index
+        on company_month.siren = bilan.siren and company_month.month_index = bilan.month_index
 
 ),
 
@@ -94,4 +92,6 @@ clignotant as (
 
 )
 
+-- In the order of the index, that then grows at its end.
 select * from clignotant
+order by month, siren

@@ -1,11 +1,13 @@
 {{
     config(
         materialized='frozen_months',
-        pre_hook=["{{ delete_range() }}"],
+        pre_hook=["{{ delete_range() }}", "set local enable_mergejoin = off"],
         post_hook=["{{ analyze_months(['siren', 'month', 'a_risque', 'departement']) }}"],
         indexes=[{'columns': ['month', 'siren'], 'unique': true}],
     )
 }}
+
+{#- The planner would sort the wide rows on disk to merge them: hashed, they are read and written once less. -#}
 
 {#- Weight of the whole economy in a division's failure rate, in company-months (50 companies over 24 months). -#}
 {%- set prior_weight = 1200 -%}
@@ -70,7 +72,7 @@ month_seen as (
     'paydex_lag_12m': months_before('paydex_jours', 12),
 } %}
 {% set compared_to_peers = [
-    'naf_section', 'tranche_effectif', 'effectif', 'dette_sur_cotisation', 'marge_ebe', 'paydex_jours',
+    'naf_division', 'naf_section', 'tranche_effectif', 'effectif', 'dette_sur_cotisation', 'marge_ebe', 'paydex_jours',
 ] %}
 
 past_of_a_month as (
@@ -179,6 +181,27 @@ median_of_the_peers as (
 
 ),
 
+-- The sector and the peers are joined to narrow rows: the wide ones go through one join only.
+past_and_peers as (
+
+    select
+        past.*,
+        sector.taux as secteur_taux,
+        peers.dette_sur_cotisation as dette_sur_cotisation_mediane,
+        peers.marge_ebe as marge_ebe_mediane,
+        peers.effectif_evolution_12m as effectif_evolution_12m_mediane,
+        peers.paydex_jours as paydex_jours_mediane
+    from month_and_its_past as past
+    left join failure_rate_of_the_sector as sector
+        on coalesce(past.naf_division, '') = sector.naf_division and past.month_index = sector.month_index
+    left join median_of_the_peers as peers
+        on
+            past.month_index = peers.month_index
+            and past.naf_section = peers.naf_section
+            and past.tranche_effectif = peers.tranche_effectif
+
+),
+
 month_against_its_past_and_its_peers as (
 
     select
@@ -211,20 +234,13 @@ month_against_its_past_and_its_peers as (
         past.nb_mois_dette_24m::double precision as nb_mois_dette_24m,
         case when level.paydex_jours is not null then past.paydex_moyenne_6m end as paydex_moyenne_6m,
         level.paydex_jours - past.paydex_lag_12m as paydex_variation_12m,
-        sector.taux::double precision as secteur_taux_defaillance_24m,
-        level.dette_sur_cotisation - peers.dette_sur_cotisation as dette_sur_cotisation_ecart_secteur,
-        level.marge_ebe - peers.marge_ebe as marge_ebe_ecart_secteur,
-        past.effectif_evolution_12m - peers.effectif_evolution_12m as effectif_evolution_12m_ecart_secteur,
-        level.paydex_jours - peers.paydex_jours as paydex_jours_ecart_secteur
+        past.secteur_taux::double precision as secteur_taux_defaillance_24m,
+        level.dette_sur_cotisation - past.dette_sur_cotisation_mediane as dette_sur_cotisation_ecart_secteur,
+        level.marge_ebe - past.marge_ebe_mediane as marge_ebe_ecart_secteur,
+        past.effectif_evolution_12m - past.effectif_evolution_12m_mediane as effectif_evolution_12m_ecart_secteur,
+        level.paydex_jours - past.paydex_jours_mediane as paydex_jours_ecart_secteur
     from company_month as level
-    inner join month_and_its_past as past on level.siren = past.siren and level.month_index = past.month_index
-    left join failure_rate_of_the_sector as sector
-        on coalesce(level.naf_division, '') = sector.naf_division and level.month_index = sector.month_index
-    left join median_of_the_peers as peers
-        on
-            level.month_index = peers.month_index
-            and level.naf_section = peers.naf_section
-            and level.tranche_effectif = peers.tranche_effectif
+    inner join past_and_peers as past on level.siren = past.siren and level.month_index = past.month_index
 
 ),
 
@@ -348,4 +364,6 @@ company_month_features as (
 
 )
 
+-- In the order of the index, that then grows at its end; a month lies together.
 select * from company_month_features
+order by month, siren

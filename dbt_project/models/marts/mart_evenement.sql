@@ -21,15 +21,16 @@ cessation as (
 
 ),
 
-company_month as (
+month_in_default as (
 
     select
         siren,
         month,
-        {{ month_index('month') }} as month_index,
-        en_defaut_urssaf
+        {{ month_index('month') }} as month_index
     from {{ ref('mart_company_month') }}
-    where month between {{ range_start_date() }} - interval '1 month' and {{ range_end_date() }}
+    where
+        en_defaut_urssaf
+        and month between {{ range_start_date() }} - interval '1 month' and {{ range_end_date() }}
 
 ),
 
@@ -50,17 +51,13 @@ opening as (
 
 ),
 
-default_and_the_month_before as (
+default_and_the_one_before as (
 
     select
         siren,
         month,
-        en_defaut_urssaf,
-        coalesce(
-            bool_or(en_defaut_urssaf) over (partition by siren order by month_index range between 1 preceding and 1 preceding),
-            false
-        ) as was_in_default
-    from company_month
+        month_index - lag(month_index) over (partition by siren order by month_index) as months_since
+    from month_in_default
 
 ),
 
@@ -85,8 +82,8 @@ event as (
         'defaut_urssaf' as type_evenement,
         {{ month_end_after('month', 0) }} as date_evenement,
         {{ month_end_after('month', 0) }} as connu_le
-    from default_and_the_month_before
-    where en_defaut_urssaf and not was_in_default and month >= {{ range_start_date() }}
+    from default_and_the_one_before
+    where coalesce(months_since, 2) > 1 and month >= {{ range_start_date() }}
 
 )
 

@@ -78,4 +78,6 @@ inclusion as (
 
 )
 
+-- In the order of the index, that then grows at its end.
 select * from inclusion
+order by month, siren
