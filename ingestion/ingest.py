@@ -2,90 +2,31 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
 
 import polars as pl
 import psycopg
-from psycopg import sql
 
 from expectations.contract import Contract
-from ingestion import load
+from ingestion import ledger, load
 from ingestion.ahead import ahead
-from ingestion.content import Content, Refusal, examine
+from ingestion.content import Refusal, examine
 from ingestion.database import connect, raw_table
 from ingestion.fingerprints import KnownRows, Mask
-from ingestion.forms import layout_of, lines_without_layout, records_of
-from ingestion.layout import Layout
-from ingestion.lines import REJECT_SCHEMA, Identity, printable
+from ingestion.forms import layout_of
+from ingestion.ledger import Delivery, DeliveryAccount, Progress
+from ingestion.lines import Identity
 from ingestion.memory import keep_freed_memory
 from ingestion.quarantine import Taken
 from ingestion.reading import Batch, Reading, refuse_if_changed
-from ingestion.records import first_line
-
-Status = Literal["loaded", "identical", "refused"]
-#: Told as a file is read: lines so far, bytes of text so far, bytes in all (decompressed).
-Progress = Callable[[int, int, int], None]
-_QUARANTINE = "ingest.rejected_row"
 
 # Open versions are read and compared here when the file is large enough to repay it, and the memory allows it.
 _KNOWN_ROWS_MIN, _KNOWN_ROWS_MAX = 5_000, 15_000_000
 _BYTES_PER_KNOWN_ROW = 16
-
-
-@dataclass(frozen=True)
-class DeliveryAccount:
-    """What became of each line of one delivered file: lines = loaded + unchanged + rejected + out_of_scope."""
-
-    delivery_id: int
-    source: str | None
-    file_name: str
-    received_on: date
-    status: Status
-    reason: str | None
-    lines: int
-    loaded: int
-    unchanged: int
-    rejected: int
-    out_of_scope: int
-    rows_opened: int
-    rows_closed: int
-    rejects_by_rule: dict[str, int]
-    content_sha256: str | None
-    layout: str | None
-    encoding: str | None
-    delimiter: str | None
-    seconds: float
-    compression: str | None = None
-    replay_of: int | None = None
-
-
-@dataclass
-class _Delivery:
-    """One file on its way; filled as the file is understood."""
-
-    path: Path
-    received_on: date
-    run_id: str | None
-    contract: Contract | None = None
-    content: Content | None = None
-    header: str | None = None
-    layout: Layout | None = None
-    delivery_id: int = 0
-    taken: Taken | None = None
-    progress: Progress | None = None
-    started: float = field(default_factory=time.perf_counter)
-
-    @property
-    def source(self) -> str | None:
-        return self.contract.name if self.contract else None
 
 
 def recognise(path: Path, contracts: Mapping[str, Contract]) -> Contract | None:
@@ -121,10 +62,10 @@ def ingest_file(
     keep_freed_memory()
     path = Path(path)
     contract = contracts[source] if source is not None else recognise(path, contracts)
-    delivery = _Delivery(path, received_on, run_id, contract, taken=taken, progress=progress)
+    delivery = Delivery(path, received_on, run_id, contract, taken=taken, progress=progress)
     try:
         if contract is None:
-            delivery.content = _undecoded(path)
+            delivery.content = ledger.undecoded(path)
             message = f"{path.name} : aucun contrat ne reconnaît ce nom de fichier (règle fichier_inconnu)"
             raise Refusal("fichier_inconnu", message)
         delivery.content = examine(path, contract.encodings)
@@ -134,25 +75,25 @@ def ingest_file(
         if taken is not None:
             raise
         with connect(url, role=role) as connection:
-            return _refuse(connection, delivery, refusal)
+            return ledger.refused(connection, delivery, refusal)
     except OSError as error:
         message = f"{path.name} : fichier illisible ({error.strerror or error}) (règle fichier_illisible)"
         unreadable = Refusal("fichier_illisible", message)
         with connect(url, role=role) as connection:
-            return _refuse(connection, delivery, unreadable)
+            return ledger.refused(connection, delivery, unreadable)
 
 
 def _load(
-    connection: psycopg.Connection, delivery: _Delivery, contract: Contract, identity: Identity, again: bool
+    connection: psycopg.Connection, delivery: Delivery, contract: Contract, identity: Identity, again: bool
 ) -> DeliveryAccount:
     load.lock_source(connection, contract.name)
     content = delivery.content
     assert content is not None
-    if not again and (same := _already_loaded(connection, contract, delivery)) is not None:
-        return _identical(connection, delivery, same)
-    previous = _previous(connection, contract, delivery)
+    if not again and (same := ledger.already_loaded(connection, contract, delivery)) is not None:
+        return ledger.identical(connection, delivery, same)
+    previous = ledger.previous_lines(connection, contract, delivery)
     delivery.header, delivery.layout = layout_of(content, contract)
-    delivery.delivery_id = _next_id(connection)
+    delivery.delivery_id = ledger.next_id(connection)
     known = _known(connection, delivery, contract)
     load.create_staging(connection, contract)
     stage = _Stage(connection, delivery, contract, first=previous is None, known=known)
@@ -164,10 +105,10 @@ def _load(
     change = stage.finish()
     if delivery.taken is not None:
         delivery.taken.settle(connection, delivery.delivery_id, stage.lines)
-    return _account(connection, delivery, stage.lines, stage.rejects, change)
+    return ledger.accounted(connection, delivery, stage.lines, stage.rejects, change)
 
 
-def _known(connection: psycopg.Connection, delivery: _Delivery, contract: Contract) -> KnownRows | None:
+def _known(connection: psycopg.Connection, delivery: Delivery, contract: Contract) -> KnownRows | None:
     """The open versions of the source, when comparing with them here costs less than on the server."""
     assert delivery.content is not None
     rows = load.estimated_rows(connection, contract)
@@ -185,7 +126,7 @@ class _Stage:
     def __init__(
         self,
         connection: psycopg.Connection,
-        delivery: _Delivery,
+        delivery: Delivery,
         contract: Contract,
         *,
         first: bool,
@@ -257,15 +198,11 @@ class _Stage:
                 # The other keys of a line that repeats one were delivered too: their versions stay.
                 repeated = batch.rows.filter(~batch.kept).select(self.contract.key)
                 load.copy_frame(self.connection, "not_loaded", repeated)
-        _quarantine(self.connection, self.delivery.delivery_id, batch.rejects)
+        ledger.quarantine(self.connection, self.delivery.delivery_id, batch.rejects)
         self.rejects.update(zip(batch.rejects["kind"], batch.rejects["rule"], strict=True))
 
 
-def _quarantine(connection: psycopg.Connection, delivery_id: int, rejects: pl.DataFrame) -> None:
-    load.copy_frame(connection, _QUARANTINE, rejects.select(pl.lit(delivery_id).alias("delivery_id"), pl.all()))
-
-
-def _check_volume(delivery: _Delivery, contract: Contract, lines: int, previous: int | None) -> None:
+def _check_volume(delivery: Delivery, contract: Contract, lines: int, previous: int | None) -> None:
     """A truncated stock must not close what it forgot."""
     if contract.mode != "snapshot":
         return
@@ -279,182 +216,3 @@ def _check_volume(delivery: _Delivery, contract: Contract, lines: int, previous:
             "stock tronqué, rien n'est chargé (règle volume)",
             value=str(lines),
         )
-
-
-def _already_loaded(connection: psycopg.Connection, contract: Contract, delivery: _Delivery) -> tuple[Any, ...] | None:
-    """The delivery that had this content, when loading it again could change nothing.
-
-    A stock is what its source says that day: one that comes back after another one is loaded, and undoes it.
-    """
-    assert delivery.content is not None
-    return connection.execute(
-        "select delivery_id, received_on, lines, layout, delimiter from ingest.delivery where source = %(source)s "
-        "and content_sha256 = %(content)s and status = 'loaded' and (not %(stock)s or delivery_id = ("
-        "select max(delivery_id) from ingest.delivery where source = %(source)s and status = 'loaded' "
-        "and replay_of is null and received_on <= %(day)s)) order by delivery_id limit 1",
-        {
-            "source": contract.name,
-            "content": delivery.content.sha256,
-            "stock": contract.mode == "snapshot",
-            "day": delivery.received_on,
-        },
-    ).fetchone()
-
-
-def _previous(connection: psycopg.Connection, contract: Contract, delivery: _Delivery) -> int | None:
-    """Lines of the last loaded file received on an earlier day; None when there is none: this is the first one.
-
-    Refusal when a later delivery is already loaded: knowledge cannot be rewritten behind what was computed from it.
-    """
-    row = connection.execute(
-        "select max(received_on), (array_agg(lines order by delivery_id desc) filter (where received_on < %(day)s "
-        "and not is_partial))[1] from ingest.delivery where source = %(source)s and status = 'loaded'",
-        {"day": delivery.received_on, "source": contract.name},
-    ).fetchone()
-    last, lines = row if row else (None, None)
-    if last is not None and last > delivery.received_on:
-        raise Refusal(
-            "ordre",
-            f"{delivery.path.name} : reçu le {delivery.received_on:%d/%m/%Y}, mais une livraison du {last:%d/%m/%Y} est déjà "
-            "chargée pour cette source : livraison dans le désordre refusée (règle ordre)",
-            value=delivery.received_on.isoformat(),
-        )
-    return lines
-
-
-def _next_id(connection: psycopg.Connection) -> int:
-    row = connection.execute("select nextval(pg_get_serial_sequence('ingest.delivery', 'delivery_id'))").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def _identical(connection: psycopg.Connection, delivery: _Delivery, known: tuple[Any, ...]) -> DeliveryAccount:
-    delivery_id, received_on, lines, layout, delimiter = known
-    delivery.delivery_id = _next_id(connection)
-    reason = f"contenu identique à la livraison {delivery_id} reçue le {received_on:%d/%m/%Y} : rien n'est modifié"
-    counts = {"lines": lines, "unchanged": lines}
-    return _record(connection, delivery, "identical", reason, counts, {}, layout=layout, delimiter=delimiter)
-
-
-def _account(
-    connection: psycopg.Connection,
-    delivery: _Delivery,
-    lines: int,
-    rejects: Counter[tuple[str, str]],
-    change: load.Comparison,
-) -> DeliveryAccount:
-    rejected = sum(n for (kind, _), n in rejects.items() if kind == "rejet")
-    out_of_scope = sum(n for (kind, _), n in rejects.items() if kind == "hors_perimetre")
-    counts = {
-        "lines": lines,
-        "loaded": change.lines_changed,
-        "unchanged": lines - rejected - out_of_scope - change.lines_changed,
-        "rejected": rejected,
-        "out_of_scope": out_of_scope,
-        "rows_opened": change.rows_opened,
-        "rows_closed": change.rows_closed,
-    }
-    by_rule = {rule: n for (kind, rule), n in sorted(rejects.items()) if n and kind != "avertissement"}
-    return _record(connection, delivery, "loaded", None, counts, by_rule)
-
-
-def _refuse(connection: psycopg.Connection, delivery: _Delivery, refusal: Refusal) -> DeliveryAccount:
-    """Writes a refused file in the ledger, and every line of it in quarantine."""
-    delivery.delivery_id = _next_id(connection)
-    lines = 0
-    try:
-        for frame in _refused_lines(delivery, refusal):
-            _quarantine(connection, delivery.delivery_id, frame)
-            lines += frame.height
-    except (Refusal, OSError):
-        pass  # The archive or the disk gives no more lines: those read so far are kept.
-    counts = {"lines": lines, "rejected": lines}
-    return _record(connection, delivery, "refused", refusal.message, counts, {refusal.rule: lines} if lines else {})
-
-
-def _refused_lines(delivery: _Delivery, refusal: Refusal) -> Iterator[pl.DataFrame]:
-    """Lines of a refused file: records when its layout was understood, else physical lines that are not blank."""
-    content = delivery.content or _undecoded(delivery.path)
-    if content is None:
-        return
-    if delivery.header is None and content.form == "texte" and (found := first_line(content, errors="replace")):
-        delivery.header = found[1]
-    texts: Iterator[tuple[list[int], list[str]]]
-    if delivery.layout is not None:
-        texts = ((f["_line"].to_list(), f["_raw"].to_list()) for f in records_of(content, delivery.layout))
-    else:
-        texts = lines_without_layout(content)
-    for numbers, raws in texts:
-        value = refusal.value and printable(refusal.value)
-        why = ("rejet", refusal.column, refusal.rule, value, printable(refusal.message))
-        rows = [(n, *why, printable(raw)) for n, raw in zip(numbers, raws, strict=True)]
-        yield pl.DataFrame(rows, schema=REJECT_SCHEMA, orient="row")
-
-
-def _undecoded(path: Path) -> Content | None:
-    """The content of a file that will be refused, whatever its encoding; None when its bytes cannot be read at all."""
-    try:
-        return examine(path, lenient=True)
-    except (Refusal, OSError):
-        return None
-
-
-def _record(
-    connection: psycopg.Connection,
-    delivery: _Delivery,
-    status: Status,
-    reason: str | None,
-    counts: dict[str, int],
-    by_rule: dict[str, int],
-    *,
-    layout: str | None = None,
-    delimiter: str | None = None,
-) -> DeliveryAccount:
-    """Writes the ledger line and commits: from here on, and not before, the delivery is done."""
-    content = delivery.content
-    row: dict[str, Any] = {
-        "delivery_id": delivery.delivery_id,
-        "source": delivery.source,
-        "file_name": printable(delivery.path.name),
-        "received_on": delivery.received_on,
-        "content_sha256": content.sha256 if content else None,
-        "layout": delivery.layout.describe() if delivery.layout else layout,
-        "encoding": (content.encoding or None) if content else None,
-        "delimiter": delivery.layout.delimiter
-        if delivery.layout and content and content.form == "texte"
-        else delimiter,
-        "compression": content.compression if content else None,
-        "lines": 0,
-        "loaded": 0,
-        "unchanged": 0,
-        "rejected": 0,
-        "out_of_scope": 0,
-        "rows_opened": 0,
-        "rows_closed": 0,
-        "status": status,
-        "reason": reason and printable(reason),
-        "replay_of": delivery.taken and delivery.taken.delivery_id,
-        **counts,
-    }
-    stored = row | {
-        "header": delivery.header and printable(delivery.header),
-        "is_partial": delivery.taken is not None and delivery.taken.partial,
-        "code_version": code_version(),
-        "run_id": delivery.run_id,
-    }
-    connection.execute(
-        sql.SQL("insert into ingest.delivery ({}) values ({})").format(
-            sql.SQL(", ").join(map(sql.Identifier, stored)), sql.SQL(", ").join(map(sql.Placeholder, stored))
-        ),
-        stored,
-    )
-    connection.commit()
-    return DeliveryAccount(**row, rejects_by_rule=by_rule, seconds=time.perf_counter() - delivery.started)
-
-
-def code_version() -> str:
-    """Version of the installed distribution ('0' when it runs from a folder that is not installed)."""
-    try:
-        return importlib.metadata.version("vigie")
-    except importlib.metadata.PackageNotFoundError:
-        return "0"

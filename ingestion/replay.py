@@ -11,7 +11,8 @@ from pathlib import Path
 from expectations.contract import Contract
 from ingestion.content import Refusal
 from ingestion.database import connect
-from ingestion.ingest import DeliveryAccount, ingest_file, recognise
+from ingestion.ingest import ingest_file, recognise
+from ingestion.ledger import DeliveryAccount
 from ingestion.lines import Identity
 from ingestion.quarantine import FINAL_RULES, Taken
 

@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from ingestion.database import connect
-from ingestion.ingest import code_version
+from ingestion.ledger import code_version
 from models_ml import detection
 from models_ml.evaluate import evaluate, paired_difference, segments
 from models_ml.features import feature_hash, load_features

@@ -15,7 +15,7 @@ import polars as pl
 from psycopg import sql
 
 from ingestion.database import connect
-from ingestion.ingest import code_version
+from ingestion.ledger import code_version
 from models_ml import artefact, card, drift, train
 from models_ml.features import Feature, feature_hash, features_without
 from models_ml.train import TrainedModel

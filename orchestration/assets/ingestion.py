@@ -10,7 +10,8 @@ from psycopg import sql
 from expectations.contract import Contract, load_contracts
 from expectations.gates import GateResult, gate_raw
 from ingestion.database import connect
-from ingestion.ingest import DeliveryAccount, ingest_file
+from ingestion.ingest import ingest_file
+from ingestion.ledger import DeliveryAccount
 from orchestration import landing
 from orchestration.instance import Instance, as_role
 from orchestration.months import last_day

@@ -18,7 +18,8 @@ from rich.table import Table
 from expectations.contract import load_contracts
 from ingestion.database import connect
 from ingestion.differences import DifferenceRefused, difference
-from ingestion.ingest import DeliveryAccount, ingest_file
+from ingestion.ingest import ingest_file
+from ingestion.ledger import DeliveryAccount
 from ingestion.withdraw import WithdrawalRefused, withdraw
 from orchestration import landing, runs
 from orchestration.cli.console import AsJson, Refused, bars, console, day_argument, instance_of, print_json

@@ -283,6 +283,24 @@ def test_months_built_one_by_one_equal_months_built_together(
         assert {kind for (kind,) in steps.query("select distinct type_evenement from marts.mart_evenement")} >= {"defaut_urssaf", "fermeture"}
 
 
+def test_a_mart_that_was_never_written_to_has_its_indexes_once_filled(
+    server_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A schedule that began before the first delivery leaves empty marts: they are indexed after their first rows."""
+    indexes = (
+        "select indrelid::regclass::text, indkey::text, indisunique from pg_index"
+        " inner join pg_class on indrelid = pg_class.oid where relnamespace = 'marts'::regnamespace order by 1, 2"
+    )
+    with new_warehouse(server_url, tmp_path_factory.mktemp("early")) as early:
+        early.features("2009-01-01", "2009-01-01")
+        made = early.query(indexes)
+        assert ("marts.mart_company_month", True) in {(table, unique) for table, _, unique in made}
+        fill(early, MONTHS[:10])
+        early.features(FIRST, FIRST)
+        assert cells_of(early, "mart_company_month", FIRST) and cells_of(early, "mart_clignotant", FIRST)
+        assert early.query(indexes) == made
+
+
 def test_establishments_add_up_to_their_company(together: Warehouse) -> None:
     """The sheet of a company and its establishments must not contradict each other."""
     rows = together.query(

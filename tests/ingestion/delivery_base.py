@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 
 from expectations.contract import Contract
-from ingestion.ingest import DeliveryAccount, ingest_file
+from ingestion.ingest import ingest_file
+from ingestion.ledger import DeliveryAccount
 
 
 @dataclass(frozen=True, repr=False)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from delivery_base import Base
 
-from ingestion.ingest import DeliveryAccount
+from ingestion.ledger import DeliveryAccount
 
 HEADER = 1
 OPEN = "select count(*) from raw.urssaf__debit where _known_to = 'infinity'"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from delivery_base import Base
 
-from ingestion.ingest import DeliveryAccount
+from ingestion.ledger import DeliveryAccount
 
 RECEIVED = date(2026, 1, 15)
 OLD = "_old_account_based_2024"

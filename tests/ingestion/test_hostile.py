@@ -19,7 +19,7 @@ from ingestion.check import FileCheck, check_file
 from ingestion.content import Refusal, examine
 from ingestion.database import create_schemas
 from ingestion.forms import layout_of
-from ingestion.ingest import DeliveryAccount
+from ingestion.ledger import DeliveryAccount
 from ingestion.records import read_records
 
 CONTRACTS = load_contracts()

@@ -12,6 +12,7 @@ import pytest
 from delivery_base import Base
 
 from ingestion import ingest as ingest_module
+from ingestion import ledger as ledger_module
 from ingestion import load as load_module
 
 JAN, FEB, MAR = date(2026, 1, 15), date(2026, 2, 15), date(2026, 3, 15)
@@ -144,7 +145,7 @@ def test_a_kill_before_the_commit_leaves_no_trace(
 ) -> None:
     base.deliver(debits, received=JAN)
     before = dump(base), base.query("select * from ingest.delivery"), base.query("select * from ingest.rejected_row")
-    module = ingest_module if step == "_record" else load_module
+    module = ledger_module if step == "_record" else load_module
     real = getattr(module, step)
 
     def killed(connection: Any, *args: Any, **kwargs: Any) -> None:
