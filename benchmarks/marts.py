@@ -58,11 +58,11 @@ def measure(companies: int) -> dict[str, Cost]:
         costs["month"] = _timed(server, lambda: _build(instance, shift(last, 1), shift(last, 1)))
         if companies > WHOLE:
             return costs
+        costs["24 months"] = _timed(server, lambda: _build(instance, shift(last, -22), shift(last, 1)))
         costs["polars"] = _timed(server, lambda: marts_baseline.build(instance.database_url, FIRST, last))
         differing = marts_baseline.differing_cells(instance.database_url)
         if differing:
             raise RuntimeError(f"Polars and the mart differ in {differing} cells: the baseline is not the same work")
-        costs["24 months"] = _timed(server, lambda: _build(instance, shift(last, -22), shift(last, 1)))
     with _region(companies, MONTHS // 2 + 1) as (instance, server):
         last = shift(FIRST, MONTHS // 2 - 1)
         _build(instance, FIRST, last)
@@ -181,7 +181,11 @@ def table(results: dict[int, dict[str, Cost]]) -> str:
                 f"{c['full'].wall / c['polars'].wall / share:.1f} ({c['full'].cpu / c['polars'].cpu / share:.1f})"
             ),
         ),
-        ("peak memory, GB", "≤ 4", lambda c: f"{max(cost.memory for cost in c.values()) / 1e9:.1f}"),
+        (
+            "peak memory of the builds, GB",
+            "≤ 4",
+            lambda c: f"{max(c[name].memory for name in ('full', 'month', '24 months') if name in c) / 1e9:.1f}",
+        ),
     ]
     lines += [
         f"| {name} | {goal} | " + " | ".join(_shown(show, results[size]) for size in sizes) + " |"
