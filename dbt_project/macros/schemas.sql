@@ -5,7 +5,8 @@
 
 {# Memory for the sorts of one model only, and statistics from three thousand rows: tables of one month, or of one run, are alike
    from end to end. Nested loops are off, but where nothing else can join: the planner has no statistics on the steps inside a
-   query, takes millions of rows for a few, and would go through the others once for each. The settings die with the transaction. #}
+   query, takes millions of rows for a few, and would go through the others once for each. No workers: dbt builds a model on each core
+   already. The settings die with the transaction. #}
 {% macro session_settings() -%}
     set local work_mem = '128MB';
     set local enable_nestloop = off;
