@@ -24,8 +24,8 @@ _SCHEMAS = (
     "public", "raw", "ingest", "staging", "intermediate", "marts", "reference", "ml", "publication", "published", "compat_sfor",
     "dagster",
 )  # fmt: skip
-#: Roles, schemas, tables, views, functions, policies and rights, as one digest: what a restored or altered database lacks is seen in it.
-#: Tables that dbt makes are left out, because they come while others work; what they grant is in the default rights.
+#: Roles, schemas, tables and their columns, views, functions, policies and rights, as one digest: what a restored or altered database
+#: lacks is seen in it. Tables that dbt makes are left out, because they come while others work; what they grant is in the default rights.
 _STATE = """
 with fact (line) as (
     select concat_ws(' ', 'role', rolname, pg_has_role(oid, 'member')) from pg_roles where rolname like 'vigie\\_%%'
@@ -33,7 +33,10 @@ with fact (line) as (
     select concat_ws(' ', 'schema', nspname, nspowner::regrole, nspacl) from pg_namespace
     where nspname = any (%(schemas)s)
     union all
-    select concat_ws(' ', 'relation', nspname, relname, relowner::regrole, relrowsecurity, relforcerowsecurity, relacl)
+    select concat_ws(
+        ' ', 'relation', nspname, relname, relowner::regrole, relrowsecurity, relforcerowsecurity, relacl,
+        (select count(*) from pg_attribute where attrelid = pg_class.oid and attnum > 0 and not attisdropped)
+    )
     from pg_class inner join pg_namespace on relnamespace = pg_namespace.oid
     where
         relkind in ('r', 'v')

@@ -33,6 +33,10 @@ def test_a_new_project_completes_what_an_older_one_made(vigie_url: str, monkeypa
     [
         ("drop table ml.explanation cascade", "to_regclass('ml.explanation') is not null"),
         ("drop view published.detections cascade", "to_regclass('published.detections') is not null"),
+        (
+            "alter table raw.altares__paydex drop column nb_jours cascade",
+            "exists (select from pg_attribute where attrelid = 'raw.altares__paydex'::regclass and attname = 'nb_jours')",
+        ),
         ("drop schema marts cascade", "to_regclass('marts.recalcul') is not null"),
         (
             "revoke select on ml.score from vigie_publication",
