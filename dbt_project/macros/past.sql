@@ -1,6 +1,7 @@
 {# What a company was in the months before, from `month_seen` (siren, month_index, the range and the 25 months before it).
-   A range looks back with window frames, one for each depth, over all its months. One month needs only one row for each company:
-   the same functions then aggregate the rows of that depth. Both add up in the order of the months, so that no digit differs. #}
+   A range looks back over `every_month` (the same, with a row for each month, seen or not) by counting rows, one frame for each
+   depth: frames that compare months take half as long again. One month needs only one row for each company: the same functions
+   then aggregate the rows of that depth. Both add up in the order of the months, so that no digit differs. #}
 {% macro is_one_month() -%}
     {{ return(range_first() == range_last()) }}
 {%- endmacro %}
@@ -10,7 +11,7 @@
     {%- if is_one_month() -%}
         max({{ value }}) filter (where month_index = {{ range_last() }} - {{ months }})
     {%- else -%}
-        max({{ value }}) over (by_company range between {{ months }} preceding and {{ months }} preceding)
+        lag({{ value }}, {{ months }}) over by_company
     {%- endif -%}
 {%- endmacro %}
 
@@ -19,6 +20,6 @@
     {%- if is_one_month() -%}
         {{ aggregate }}({{ arguments }} order by month_index) filter (where month_index > {{ range_last() }} - {{ months }})
     {%- else -%}
-        {{ aggregate }}({{ arguments }}) over (by_company range between {{ months - 1 }} preceding and current row)
+        {{ aggregate }}({{ arguments }}) over (by_company rows between {{ months - 1 }} preceding and current row)
     {%- endif -%}
 {%- endmacro %}

@@ -58,3 +58,11 @@
         analyze {{ this }} ({{ columns | join(', ') }})
     {%- endif -%}
 {%- endmacro %}
+
+{# A mart of months that steps of the same run read back, as it was left by other runs; none before the first. Not a `ref`: the mart
+   is made from these steps, and dbt's graph has no circles. #}
+{% macro frozen_mart(name) -%}
+    {%- if execute -%}
+        {{ return(load_relation(api.Relation.create(database=target.database, schema=generate_schema_name('marts', none), identifier=name))) }}
+    {%- endif -%}
+{%- endmacro %}

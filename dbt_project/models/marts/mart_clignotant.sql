@@ -9,9 +9,9 @@
 
 with
 
-company_month as (
+level as (
 
-    select * from {{ ref('int_company_month') }}
+    select * from {{ ref('int_level__siren_month') }}
 
 ),
 
@@ -50,27 +50,25 @@ dette_echue as (
 regle as (
 
     select
-        company_month.siren,
-        company_month.month,
+        level.siren,
+        {{ month_date('level.month_index') }} as month,
         case
-            when company_month.dette_eur is not null
+            when level.dette_eur is not null
                 then
                     dette_echue.echue_90_jours > 15000
-                    and dette_echue.echue_90_jours > 0.3 * 12 * company_month.cotisation_moyenne_12m_eur
+                    and dette_echue.echue_90_jours > 0.3 * 12 * level.cotisation_moyenne_12m_eur
         end as creanciers_publics,
         case
-            when company_month.dette_eur is not null then dette_echue.echue_deux_trimestres > 0
+            when level.dette_eur is not null then dette_echue.echue_deux_trimestres > 0
         end as cotisations_deux_trimestres,
-        company_month.autonomie_financiere < 0 as dettes_superieures_actif,
+        bilan.autonomie_financiere < 0 as dettes_superieures_actif,
         bilan.deux_exercices_deficitaires,
         -- A company younger than three years may not have had any accounts to publish yet.
-        company_month.bilans_manquants = 1 and company_month.age_mois >= 36 as comptes_non_publies,
-        company_month.ratio_de_liquidite < 50 as liquidite_insuffisante
-    from company_month
-    inner join dette_echue
-        on company_month.siren = dette_echue.siren and company_month.month_index = dette_echue.month_index
-    left join bilan
-        on company_month.siren = bilan.siren and company_month.month_index = bilan.month_index
+        level.bilans_manquants = 1 and level.age_mois >= 36 as comptes_non_publies,
+        bilan.ratio_de_liquidite < 50 as liquidite_insuffisante
+    from level
+    inner join dette_echue on level.siren = dette_echue.siren and level.month_index = dette_echue.month_index
+    left join bilan on level.siren = bilan.siren and level.month_index = bilan.month_index
 
 ),
 

@@ -1,17 +1,16 @@
 {#- What is joined here comes in the order of the spine: with little memory for hashes, the planner merges it. -#}
-{{ config(pre_hook="set local work_mem = '16MB'") }}
+{{
+    config(
+        pre_hook="set local work_mem = '16MB'",
+        indexes=[{'columns': ['siren', 'month_index'], 'unique': true}],
+    )
+}}
 
 with
 
 spine as (
 
     select * from {{ ref('int_spine') }}
-
-),
-
-months as (
-
-    select * from {{ ref('int_month') }}
 
 ),
 
@@ -63,24 +62,6 @@ effectif_file as (
 
 ),
 
-dernier_ecart as (
-
-    select * from {{ ref('int_debit__dernier_ecart') }}
-
-),
-
-delai as (
-
-    select * from {{ ref('int_delai__siren_month') }}
-
-),
-
-derniere_ap as (
-
-    select * from {{ ref('int_activite_partielle__derniere') }}
-
-),
-
 procedure_collective as (
 
     select * from {{ ref('int_procedure__siren_month') }}
@@ -93,21 +74,9 @@ bilan as (
 
 ),
 
-banque_de_france as (
-
-    select * from {{ ref('int_banque_de_france__siren_month') }}
-
-),
-
 paydex as (
 
     select * from {{ ref('int_paydex__siren_month') }}
-
-),
-
-groupe as (
-
-    select * from {{ ref('int_groupe__siren_month') }}
 
 ),
 
@@ -159,7 +128,7 @@ cumulated as (
 
 ),
 
-level_of_the_month as (
+measure_of_the_month as (
 
     select
         cumulated.siren,
@@ -193,40 +162,29 @@ level_of_the_month as (
     from cumulated
     inner join source_state using (month_index)
     where cumulated.effectif_suffisant
-    -- Levels are used several times below: this keeps the planner from computing them as many times.
+    -- Measures are used several times below: this keeps the planner from computing them as many times.
     offset 0  -- noqa: AM09
 
 ),
 
-company_month as (
+level as (
 
     select
         ----------  ids
-        level.siren,
-        level.month_index,
-        months.month,
+        measure.siren,
+        measure.month_index,
 
         ----------  identity
-        identite.siret_siege,
-        identite.denomination,
-        identite.departement,
-        identite.region,
-        identite.code_commune,
-        identite.libelle_commune,
-        identite.naf,
         identite.naf_division,
         identite.naf_section,
-        identite.categorie_juridique,
-        identite.date_creation,
-        identite.version_perimetre,
 
         ----------  status
         coalesce(procedure_collective.procedure_statut, 'in_bonis') as procedure_statut,
-        procedure_collective.siren is not null as en_procedure,
         procedure_collective.procedure_date,
+        procedure_collective.siren is not null as en_procedure,
         -- Without any news of its establishments, a company is taken as active.
-        coalesce(level.nb_etablissements > 0, true) as est_actif,
-        coalesce(level.nb_etablissements > 0, true) and procedure_collective.siren is null as a_risque,
+        coalesce(measure.nb_etablissements > 0, true) as est_actif,
+        coalesce(measure.nb_etablissements > 0, true) and procedure_collective.siren is null as a_risque,
 
         ----------  effectif
         effectif.effectif::double precision as effectif,
@@ -238,97 +196,64 @@ company_month as (
             when effectif.effectif < 250 then '100-249'
             when effectif.effectif >= 250 then '250+'
         end as tranche_effectif,
-        (level.month_index - effectif.periode_index)::double precision as effectif_anciennete_mois,
+        (measure.month_index - effectif.periode_index)::double precision as effectif_anciennete_mois,
         -- A gap is a month that the file gives for others and not for the company: the file's own delay is none.
         (effectif.periode_index < effectif_file.last_period)::integer::double precision as effectif_lacune,
 
         ----------  dettes sociales
-        level.cotisation_moyenne as cotisation_moyenne_12m_eur,
-        (12 - coalesce(level.cotisation_nb_mois, 0))::double precision as cotisation_mois_manquants_12m,
-        level.part_ouvriere as dette_part_ouvriere_eur,
-        level.part_patronale as dette_part_patronale_eur,
-        level.part_ouvriere + level.part_patronale as dette_eur,
+        measure.cotisation_moyenne as cotisation_moyenne_12m_eur,
+        (12 - coalesce(measure.cotisation_nb_mois, 0))::double precision as cotisation_mois_manquants_12m,
+        measure.part_ouvriere as dette_part_ouvriere_eur,
+        measure.part_patronale as dette_part_patronale_eur,
+        measure.part_ouvriere + measure.part_patronale as dette_eur,
         case
-            when level.cotisation_moyenne > 0
-                then ((level.part_ouvriere + level.part_patronale) / level.cotisation_moyenne)::double precision
+            when measure.cotisation_moyenne > 0
+                then ((measure.part_ouvriere + measure.part_patronale) / measure.cotisation_moyenne)::double precision
         end as dette_sur_cotisation,
         case
-            when level.cotisation_moyenne > 0 then (level.part_ouvriere / level.cotisation_moyenne)::double precision
+            when measure.cotisation_moyenne > 0
+                then (measure.part_ouvriere / measure.cotisation_moyenne)::double precision
         end as dette_ouvriere_sur_cotisation,
         case
             when effectif.effectif > 0
-                then ((level.part_ouvriere + level.part_patronale) / effectif.effectif)::double precision
+                then ((measure.part_ouvriere + measure.part_patronale) / effectif.effectif)::double precision
         end as dette_par_salarie_eur,
-        level.nb_ecarts_12m::double precision as nb_ecarts_12m,
-        (level.month_index - dernier_ecart.premier_mois)::double precision as mois_depuis_dernier_ecart,
-        case when level.delai_connu then coalesce(delai.en_cours, 0)::double precision end as delai_en_cours,
-        case
-            when level.delai_connu and level.cotisation_moyenne > 0
-                then (coalesce(delai.reste_eur, 0) / level.cotisation_moyenne)::double precision
-        end as delai_reste_sur_cotisation,
-        case when level.delai_connu then round(coalesce(delai.reste_eur, 0), 2) end as delai_reste_eur,
-        case
-            when level.delai_connu then coalesce(delai.echeances_restantes, 0)::double precision
-        end as delai_echeances_restantes,
-        case when level.delai_connu then coalesce(delai.nb_24m, 0)::double precision end as nb_delais_24m,
-        case when level.ccsf_connu then coalesce(delai.ccsf_24m, 0)::double precision end as ccsf_24m,
-        case when level.ccsf_connu then coalesce(delai.ccsf_en_cours, 0)::double precision end as ccsf_en_cours,
+        measure.nb_ecarts_12m::double precision as nb_ecarts_12m,
+        measure.delai_connu,
+        measure.ccsf_connu,
 
         ----------  activite partielle
-        level.etp_consomme::double precision as ap_etp_consomme,
-        level.etp_consomme_12m::double precision as ap_etp_consomme_12m,
-        level.etp_autorise::double precision as ap_etp_autorise,
+        measure.etp_consomme::double precision as ap_etp_consomme,
+        measure.etp_consomme_12m::double precision as ap_etp_consomme_12m,
+        measure.etp_autorise::double precision as ap_etp_autorise,
         case
-            when effectif.effectif > 0 then (level.etp_consomme_3m / effectif.effectif)::double precision
+            when effectif.effectif > 0 then (measure.etp_consomme_3m / effectif.effectif)::double precision
         end as ap_part_effectif_3m,
-        (level.month_index - derniere_ap.periode_index)::double precision as ap_mois_depuis_derniere,
 
         ----------  retards de paiement
         paydex.nb_jours::double precision as paydex_jours,
-        (level.month_index - paydex.valeur_index)::double precision as paydex_anciennete_mois,
+        (measure.month_index - paydex.valeur_index)::double precision as paydex_anciennete_mois,
 
         ----------  comptes
-        bilan.bilan_anciennete_mois::double precision as bilan_anciennete_mois,
-        bilan.ca_evolution,
         bilan.marge_ebe,
-        bilan.resultat_net_sur_ca,
-        bilan.autonomie_financiere,
-        bilan.taux_d_endettement,
-        bilan.ratio_de_liquidite,
-        bilan.caf_sur_ca,
-        bilan.couverture_des_interets,
-        bilan.credit_fournisseurs_jours,
-        bilan.poids_bfr_exploitation_sur_ca,
-        case when level.bilan_connu then (bilan.siren is null)::integer::double precision end as bilans_manquants,
-        banque_de_france.poids_frng as bdf_poids_frng,
-        banque_de_france.poids_dettes_fiscales_sociales as bdf_poids_dettes_fiscales_sociales,
+        case when measure.bilan_connu then (bilan.siren is null)::integer::double precision end as bilans_manquants,
 
         ----------  contexte
-        (level.month_index - {{ month_index('identite.date_creation') }})::double precision as age_mois,
-        level.nb_etablissements::double precision as nb_etablissements,
-        level.nb_ouvertures::double precision as etablissements_ouverts_12m,
-        level.nb_fermetures::double precision as etablissements_fermes_12m,
-        case when level.groupe_connu then groupe.siren is not null end as dans_un_groupe,
-        groupe.siren_tete as groupe_siren_tete,
-        groupe.part_financiere::double precision as groupe_part_financiere,
-        case when level.groupe_connu then coalesce(groupe.nb_filiales, 0)::double precision end as groupe_nb_filiales
-    from level_of_the_month as level
-    inner join months on level.month_index = months.month_index
-    inner join identite on level.siren = identite.siren and level.month_index = identite.month_index
-    inner join effectif_file on level.month_index = effectif_file.month_index
-    left join effectif on level.siren = effectif.siren and level.month_index = effectif.month_index
-    left join dernier_ecart on level.siren = dernier_ecart.siren and level.month_index = dernier_ecart.month_index
-    left join delai on level.siren = delai.siren and level.month_index = delai.month_index
-    left join derniere_ap on level.siren = derniere_ap.siren and level.month_index = derniere_ap.month_index
+        (measure.month_index - {{ month_index('identite.date_creation') }})::double precision as age_mois,
+        measure.nb_etablissements::double precision as nb_etablissements,
+        measure.nb_ouvertures::double precision as etablissements_ouverts_12m,
+        measure.nb_fermetures::double precision as etablissements_fermes_12m,
+        measure.groupe_connu
+    from measure_of_the_month as measure
+    inner join identite on measure.siren = identite.siren and measure.month_index = identite.month_index
+    inner join effectif_file on measure.month_index = effectif_file.month_index
+    left join effectif on measure.siren = effectif.siren and measure.month_index = effectif.month_index
     left join procedure_collective
-        on level.siren = procedure_collective.siren and level.month_index = procedure_collective.month_index
-    left join bilan on level.siren = bilan.siren and level.month_index = bilan.month_index
-    left join banque_de_france
-        on level.siren = banque_de_france.siren and level.month_index = banque_de_france.month_index
-    left join paydex on level.siren = paydex.siren and level.month_index = paydex.month_index
-    left join groupe on level.siren = groupe.siren and level.month_index = groupe.month_index
+        on measure.siren = procedure_collective.siren and measure.month_index = procedure_collective.month_index
+    left join bilan on measure.siren = bilan.siren and measure.month_index = bilan.month_index
+    left join paydex on measure.siren = paydex.siren and measure.month_index = paydex.month_index
     where identite.motif_exclusion is null
 
 )
 
-select * from company_month
+select * from level
