@@ -2,21 +2,24 @@
 
 Written from what the columns are said to be, not from the SQL, it is also a second opinion: a cell that differs from the mart stops
 the benchmark. It serves the rows of `marts_region`: never corrected, known in the order of their periods, from sources that are all
-delivered in time (the groups, which are optional, begin late), about companies followed every month.
+delivered in time (the groups, which are optional, begin late), with contributions by month, about companies followed every month.
 """
 
 from __future__ import annotations
 
 from datetime import date
 
+import pgpq
 import polars as pl
 import psycopg
+from adbc_driver_postgresql import dbapi
 
 from benchmarks.marts_baseline_levels import levels
 from benchmarks.marts_baseline_past import with_past_and_peers
 
 MART = "marts.mart_company_month"
 TABLE = "public.polars_company_month"
+_ROWS_AT_ONCE = 10_000
 _TYPES = {
     "text": pl.String(),
     "date": pl.Date(),
@@ -28,12 +31,24 @@ _TYPES = {
 
 def build(url: str, first: date, last: date) -> None:
     """Read raw, compute the months from `first` to `last`, write them to TABLE, whose columns are those of the mart."""
-    panel = with_past_and_peers(levels(url, _index(first), _index(last)), _index(first))
+    with dbapi.connect(url) as source:
+        panel = levels(source, _index(first), _index(last))
+    typed = [pl.col(name).cast(_TYPES[kind]) for name, kind in columns(url).items()]
+    siren = pl.col("siren").cast(pl.String).str.zfill(9)
+    _write(url, with_past_and_peers(panel, _index(first)).select(siren, "month", *typed))
+
+
+def _write(url: str, frame: pl.DataFrame) -> None:
+    """COPY in binary through pgpq: half the seconds of ADBC's, and as quick with decimals, which cost ADBC a quarter more."""
+    encoder = pgpq.ArrowToPostgresBinaryEncoder(frame.clear().to_arrow().schema)
     with psycopg.connect(url) as connection:
         connection.execute(f"drop table if exists {TABLE}; create unlogged table {TABLE} (like {MART})".encode())
-    typed = [pl.col(name).cast(_TYPES[kind]) for name, kind in columns(url).items()]
-    written = panel.select(pl.col("siren").cast(pl.String).str.zfill(9), "month", *typed)
-    written.write_database(TABLE, url, engine="adbc", if_table_exists="append")
+        with connection.cursor().copy(f"copy {TABLE} from stdin (format binary)".encode()) as copy:
+            copy.write(encoder.write_header())
+            for rows in frame.iter_slices(_ROWS_AT_ONCE):
+                for batch in rows.to_arrow().to_batches():
+                    copy.write(encoder.write_batch(batch))
+            copy.write(encoder.finish())
 
 
 def columns(url: str) -> dict[str, str]:
