@@ -108,14 +108,18 @@ from company, period, (values
     (0, 300, 'Jugement arrêtant le plan de redressement', null, null),
     (1, 0, 'Jugement d''ouverture d''une procédure de redressement judiciaire', null, null),
     (1, 120, 'Jugement prononçant la conversion en liquidation judiciaire', null, null),
+    (1, 300, 'Jugement de clôture pour extinction du passif', null, null),
     (2, 0, 'Jugement d''ouverture d''une procédure de sauvegarde', null, null),
     (2, 180, 'Jugement mettant fin à la procédure de sauvegarde', null, null),
     (3, 0, 'Jugement d''ouverture d''une procédure de sauvegarde', null, null),
     (3, 240, 'Jugement arrêtant le plan de sauvegarde', null, null),
     (4, 0, 'Jugement d''ouverture d''une procédure de redressement judiciaire', 'redressement', 'ouverture'),
-    (4, 400, null, 'redressement', 'fin_procedure')
+    (4, 400, null, 'redressement', 'fin_procedure'),
+    (5, 0, 'Jugement d''ouverture d''une procédure de sauvegarde', null, null),
+    (5, 90, 'Jugement prononçant la conversion en redressement judiciaire', null, null),
+    (5, 270, 'Jugement mettant fin à la procédure de redressement judiciaire', null, null)
 ) as step (course, days, nature, action, stage), lateral (values (month + 9 + days)) as court (day)
-where abs(hashint4(n * 31 + m)) % 500 = 0 and course = (n + m + 240) % 5;
+where abs(hashint4(n * 31 + m)) % 400 = 0 and course = (n + m + 240) % 6;
 insert into raw.bodacc__annonce (siren, numero_annonce, date_parution, type_annonce, jugement_type, jugement_famille, jugement_nature,
     jugement_date, _delivery_id, _line, _known_from)
 select siren, n::text || '-' || day, day + 11, 'Avis initial', 'initial', 'Jugement', nature, day, 1, n, day + 11 from judgment
