@@ -155,7 +155,7 @@ def _delais(source: Connection) -> pl.DataFrame:
 
 
 def _commissions(source: Connection) -> pl.DataFrame:
-    """Files opened within 24 months; those whose last stage is an opening or an approval of less than 36 months."""
+    """Files opened, or approved, within 24 months; those whose last stage is an opening or an approval of less than 36 months."""
     stages = read(
         source,
         "select left(siret, 9)::int as siren, compte, date_traitement, stade, _known_from as known from raw.urssaf__ccsf",
@@ -165,7 +165,7 @@ def _commissions(source: Connection) -> pl.DataFrame:
     stages = stages.sort("siren", "compte", "date_traitement", pl.col("in_force").not_())
     start, day = pl.col("start"), month_of("date_traitement")
     stages = stages.with_columns(pl.col("start").shift(-1).over("siren", "compte").alias("next"))
-    opened = spans(stages.filter(pl.col("stade") == "DEBUT"), start, day + 24, ccsf_24m=pl.lit(1))
+    opened = spans(stages.filter("in_force"), start, day + 24, ccsf_24m=pl.lit(1))
     end = pl.min_horizontal(day + 36, "next")
     return pl.concat([opened, spans(stages.filter("in_force"), start, end, ccsf_en_cours=pl.lit(1))], how="diagonal")
 

@@ -72,8 +72,8 @@ select siret, compte, m::text, month + 9, month + 160 + abs(hashint4(n + m)) % 4
 where abs(hashint4(n * 17 + m)) % 40 = 0 order by m;
 insert into raw.urssaf__ccsf (siret, compte, date_traitement, stade, action, _delivery_id, _line, _known_from)
 select siret, compte, month + days, stage, 'CCSF', 1, n, month + days + 11
-from company, period, (values ('DEBUT', 4), ('REFUS', 104)) as dossier (stage, days)
-where abs(hashint4(n * 19 + m)) % 200 = 0 and (stage = 'DEBUT' or n % 3 = 0) order by m, days;
+from company, period, (values ('DEBUT', 4), ('REFUS', 104), ('APPROB', 134), ('FIN', 404)) as dossier (stage, days)
+where abs(hashint4(n * 19 + m)) % 200 = 0 and (stage = 'DEBUT' or (stage = 'REFUS') = (n % 3 = 0)) order by m, days;
 insert into raw.altares__paydex (siren, date_valeur, nb_jours, _delivery_id, _line, _known_from)
 select siren, month, abs(hashint4(n * 500 + m)) % 60, 1, n, month + 30 from company, period
 where n % 4 <> 0 and not (n % 9 = 1 and (m + 240) % 48 > 30) order by m;

@@ -197,6 +197,8 @@ def test_a_source_never_delivered_gives_null_never_zero(built: Warehouse) -> Non
         " from marts.mart_company_month"
     )
     assert cells == [(0,) * 10]
+    openings = "select count(etablissements_ouverts_12m) = count(*) from marts.mart_company_month"
+    assert built.query(openings) == [(True,)], "creations are in the stock, which was delivered"
 
 
 def test_data_tests_and_unit_tests_pass(built: Warehouse) -> None:

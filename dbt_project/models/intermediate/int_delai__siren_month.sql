@@ -1,5 +1,8 @@
 {{ config(indexes=[{'columns': ['siren', 'month_index'], 'unique': true}]) }}
 
+{#- A file of the commission is open, or its plan in force; REFUS, REJ and FIN close it. -#}
+{%- set opening_stages = "('DEBUT', 'APPROB')" -%}
+
 with
 
 delai as (
@@ -70,7 +73,8 @@ delai_by_month as (
 
 ),
 
-accepted_ccsf as (
+-- An end or a refusal says nothing of the last 24 months: what it ends may be older.
+ccsf_opening as (
 
     select
         compte,
@@ -78,13 +82,13 @@ accepted_ccsf as (
         date_traitement,
         {{ known_months() }}
     from ccsf
-    where {{ known_in_range() }} and upper(trim(stade)) not in ('REFUS', 'REJ')
+    where {{ known_in_range() }} and upper(trim(stade)) in {{ opening_stages }}
 
 ),
 
-accepted_ccsf_with_siren as (
+ccsf_opening_with_siren as (
 
-    {{ rows_with_siren('accepted_ccsf', 'left(siret, 9)', 'date_traitement', ['date_traitement']) }}
+    {{ rows_with_siren('ccsf_opening', 'left(siret, 9)', 'date_traitement', ['date_traitement']) }}
 
 ),
 
@@ -99,7 +103,7 @@ ccsf_by_month as (
         0 as nb_24m,
         1 as ccsf_24m,
         0 as ccsf_en_cours
-    from accepted_ccsf_with_siren as ccsf
+    from ccsf_opening_with_siren as ccsf
     inner join eligible using (siren)
     {{ each_month(
         'greatest(ccsf.valid_from, ' ~ month_index('ccsf.date_traitement') ~ ', ' ~ range_first() ~ ')',
@@ -148,7 +152,7 @@ ccsf_last_stage as (
     {{ ruling_segments(
         'ccsf_version',
         ['siren', 'compte'],
-        "version.date_traitement desc, version.stade in ('DEBUT', 'APPROB'), version.stade",
+        'version.date_traitement desc, version.stade in ' ~ opening_stages ~ ', version.stade',
         ['date_traitement', 'stade'],
     ) }}
 
@@ -171,7 +175,7 @@ ccsf_in_force as (
         'greatest(ccsf.change_month, ' ~ range_first() ~ ')',
         'least(ccsf.segment_to - 1, ' ~ month_index('ccsf.date_traitement') ~ ' + 35, ' ~ range_last() ~ ')',
     ) }}
-    where ccsf.is_known and ccsf.stade in ('DEBUT', 'APPROB')
+    where ccsf.is_known and ccsf.stade in {{ opening_stages }}
 
 ),
 

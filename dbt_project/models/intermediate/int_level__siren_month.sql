@@ -92,6 +92,7 @@ source_state as (
         bool_or(source = 'dgefp__demande_ap' and derniere_livraison is not null) as demande_connue,
         bool_or(source = 'inpi__ratio' and derniere_livraison is not null) as bilan_connu,
         bool_or(source = 'ellisphere__groupe' and derniere_livraison is not null) as groupe_connu,
+        bool_or(source = 'insee__etablissement' and derniere_livraison is not null) as etablissement_connu,
         bool_or(source = 'insee__etablissement_historique' and derniere_livraison is not null) as historique_connu
     from freshness
     group by month_index
@@ -153,7 +154,7 @@ measure_of_the_month as (
             when source_state.demande_connue then coalesce(cumulated.heures_autorisees, 0) / {{ heures_etp() }}
         end as etp_autorise,
         case when cumulated.nb_connus > 0 then coalesce(cumulated.nb_etablissements, 0) end as nb_etablissements,
-        case when source_state.historique_connu then coalesce(cumulated.nb_ouvertures, 0) end as nb_ouvertures,
+        case when source_state.etablissement_connu then coalesce(cumulated.nb_ouvertures, 0) end as nb_ouvertures,
         case when source_state.historique_connu then coalesce(cumulated.nb_fermetures, 0) end as nb_fermetures,
         source_state.delai_connu,
         source_state.ccsf_connu,
