@@ -102,7 +102,7 @@ select 'G' || held, case when held % 2 = 0 then lpad((held * 10)::text, 9, '0') 
 from company, lateral (values (n / 10, 40 + n % 60, 6 + n % 10 / 3 * 12), (n / 10 + 1, 99, 30)) as link (held, share, since)
 inner join period on m = since where n % 10 between 1 and 5 and (since < 30 or n % 20 = 1) order by since;
 create temp table judgment as
-select n, siren, siret, day, step.nature, step.action, step.stage
+select n, siren, siret, n || '-' || m || '-' || step.days as numero, day, step.nature, step.action, step.stage
 from company, period, (values
     (0, 0, 'Jugement d''ouverture d''une procédure de redressement judiciaire', null, null),
     (0, 300, 'Jugement arrêtant le plan de redressement', null, null),
@@ -122,7 +122,7 @@ from company, period, (values
 where abs(hashint4(n * 31 + m)) % 400 = 0 and course = (n + m + 240) % 6;
 insert into raw.bodacc__annonce (siren, numero_annonce, date_parution, type_annonce, jugement_type, jugement_famille, jugement_nature,
     jugement_date, _delivery_id, _line, _known_from)
-select siren, n::text || '-' || day, day + 11, 'Avis initial', 'initial', 'Jugement', nature, day, 1, n, day + 11 from judgment
+select siren, numero, day + 11, 'Avis initial', 'initial', 'Jugement', nature, day, 1, n, day + 11 from judgment
 where nature is not null order by day;
 insert into raw.urssaf__procol (siret, siren, date_effet, libelle, action_procol, stade_procol, _delivery_id, _line, _known_from)
 select siret, siren, day, action || '_' || stage, action, stage, 1, n, day + 30 from judgment
