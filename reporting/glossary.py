@@ -7,7 +7,8 @@ TERMS: tuple[tuple[str, str], ...] = (
         "Activité partielle",
         (
             "Dispositif public qui indemnise les heures chômées par les salariés d’une entreprise en baisse d’activité. "
-            "Elle est comptée ici en équivalents temps plein (ETP) : les heures consommées du mois divisées par 151,67."
+            "Elle est comptée ici en équivalents temps plein (ETP) : les heures consommées d’un mois divisées par 151,67. "
+            "Elles sont connues deux mois plus tard."
         ),
     ),
     (

@@ -7,7 +7,7 @@ Follows RGAA 4.1: language, title, headings in order, landmarks, skip link, tabl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -149,14 +149,13 @@ def _sparklines(company: Company) -> tuple[Sparkline, ...]:
 
 def _headcount_sparkline(company: Company) -> Sparkline:
     values = [point.effectif for point in company.series]
-    latest = _latest(values)
     words = charts.known_range(values, 0)
     text = (
         f"{words}{french.NO_BREAK}{french.plural(max(v for v in values if v is not None), 'salarié')}" if words else ""
     )
     return Sparkline(
         "Effectif",
-        "non connu" if latest is None else french.counted(int(french.rounded(latest)), "salarié"),
+        _latest(company, values, lambda value: french.counted(int(french.rounded(value)), "salarié"), "non connu"),
         text,
         charts.line_sparkline(values, f"Effectif sur {len(values)} mois, {text}. Données dans le tableau qui suit."),
     )
@@ -169,30 +168,33 @@ def _debt_sparkline(company: Company) -> Sparkline:
         None if po is None and pp is None else (po or 0.0) + (pp or 0.0)
         for po, pp in zip(employee, employer, strict=True)
     ]
-    latest = _latest(totals)
     words = charts.known_range(totals, 0)
     text = f"{words}{french.NO_BREAK}€" if words else ""
     label = f"Dette sociale sur {len(totals)} mois, {text}. Données dans le tableau qui suit."
     svg = charts.bar_sparkline([("part-salariale", employee), ("part-patronale", employer)], label)
-    return Sparkline("Dette sociale", "non connue" if latest is None else french.euros(latest), text, svg)
+    return Sparkline("Dette sociale", _latest(company, totals, french.euros, "non connue"), text, svg)
 
 
 def _partial_activity_sparkline(company: Company) -> Sparkline:
     values = [point.ap_etp for point in company.series]
-    latest = _latest(values)
     words = charts.known_range(values, 1)
     text = f"{words}{french.NO_BREAK}ETP" if words else ""
     label = f"Activité partielle sur {len(values)} mois, {text}. Données dans le tableau qui suit."
     return Sparkline(
         "Activité partielle",
-        "non connue" if latest is None else f"{french.trimmed(latest)}{french.NO_BREAK}ETP",
+        _latest(company, values, lambda value: f"{french.trimmed(value)}{french.NO_BREAK}ETP", "non connue"),
         text,
         charts.bar_sparkline([("activite-partielle", values)], label),
     )
 
 
-def _latest(values: Sequence[float | None]) -> float | None:
-    return next((value for value in reversed(values) if value is not None), None)
+def _latest(company: Company, values: Sequence[float | None], shown: Callable[[float], str], unknown: str) -> str:
+    """The last known value, with its month when it is not the month of the report."""
+    for point, value in zip(reversed(company.series), reversed(values), strict=True):
+        if value is not None:
+            is_last = point is company.series[-1]
+            return shown(value) if is_last else f"{shown(value)} en {french.month(point.periode)}"
+    return unknown
 
 
 def _map(report: MonthlyReport) -> Markup | None:

@@ -130,6 +130,8 @@ def size_class(tranche: str | None) -> str | None:
     low, _, high = tranche.partition("-")
     if low.isdigit() and high.isdigit():
         return f"{low} à {high} salariés"
+    if tranche.removesuffix("+").isdigit():
+        return f"{tranche.removesuffix('+')} salariés et plus"
     return tranche
 
 

@@ -108,6 +108,11 @@
     (({{ column }} + interval '{{ months + 1 }} months')::date - 1)
 {%- endmacro %}
 
+{# A consumption of partial activity is known two months after its month: month M shows the hours of month M - 2. #}
+{% macro consommation_shown_after() -%}
+    2
+{%- endmacro %}
+
 {# Hours of one full-time month (DGEFP convention). #}
 {% macro heures_etp() -%}
     151.67

@@ -247,7 +247,7 @@ comment on column published.series.periode is 'Mois décrit (premier jour du moi
 comment on column published.series.effectif is 'Effectif salarié connu ce mois-là. Unité : personnes. Source : Urssaf.';
 comment on column published.series.dette_part_ouvriere_eur is 'Part ouvrière de la dette. Unité : euros. Source : Urssaf.';
 comment on column published.series.dette_part_patronale_eur is 'Part patronale de la dette. Unité : euros. Source : Urssaf.';
-comment on column published.series.ap_etp_consomme is 'Activité partielle consommée. Unité : équivalents temps plein. Source : DGEFP.';
+comment on column published.series.ap_etp_consomme is 'Activité partielle consommée dans le mois décrit, connue deux mois plus tard. Unité : équivalents temps plein. Source : DGEFP.';
 
 create or replace view published.offres with (security_invoker = true) as
 select
@@ -299,7 +299,7 @@ comment on column published.territoires.nb_suivies is 'Nombre d’entreprises su
 comment on column published.territoires.nb_f1 is 'Nombre d’alertes élevées. Unité : entreprises. Source : Vigie.';
 comment on column published.territoires.nb_f2 is 'Nombre d’alertes modérées. Unité : entreprises. Source : Vigie.';
 comment on column published.territoires.nb_nouvelles is 'Nombre de nouvelles détections. Unité : entreprises. Source : Vigie.';
-comment on column published.territoires.nb_premieres is 'Nombre de premières alertes. Unité : entreprises. Source : Vigie.';
+comment on column published.territoires.nb_premieres is 'Nombre de nouvelles détections qui sont des premières alertes. Unité : entreprises. Source : Vigie.';
 comment on column published.territoires.nb_aggravations is 'Nombre d’aggravations. Unité : entreprises. Source : Vigie.';
 comment on column published.territoires.nb_retours is 'Nombre de retours. Unité : entreprises. Source : Vigie.';
 comment on column published.territoires.nb_sorties is 'Nombre d’entreprises sorties de la liste depuis le mois précédent. Unité : entreprises. Source : Vigie.';
@@ -331,7 +331,7 @@ comment on column published.fraicheur_sources.derniere_livraison is 'Date de la 
 comment on column published.fraicheur_sources.derniere_periode is 'Date la plus récente décrite par la source. Source : Vigie.';
 comment on column published.fraicheur_sources.lignes is 'Nombre de lignes de la dernière livraison. Unité : lignes. Source : Vigie.';
 comment on column published.fraicheur_sources.rejets is 'Nombre de lignes refusées dans la dernière livraison. Unité : lignes. Source : Vigie.';
-comment on column published.fraicheur_sources.age_jours is 'Âge des données à la fin du mois. Unité : jours. Source : Vigie.';
+comment on column published.fraicheur_sources.age_jours is 'Âge de la dernière livraison à la fin du mois. Unité : jours. Source : Vigie.';
 comment on column published.fraicheur_sources.en_retard is 'Vrai si la source est plus ancienne que ce qui est attendu. Source : Vigie.';
 comment on column published.fraicheur_sources.est_ecartee is 'Vrai si le modèle du mois a été appris sans cette source, absente ou trop ancienne. Source : Vigie.';
 

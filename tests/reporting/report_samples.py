@@ -74,7 +74,7 @@ def months_before(month: date, count: int) -> list[date]:
 
 
 def series(rng: random.Random) -> tuple[SeriesPoint, ...]:
-    """24 months of a declining company, with a gap in the headcount."""
+    """24 months of a declining company, with a gap in the headcount; partial activity is known two months later."""
     points = []
     headcount, debt = rng.randint(18, 80), 0.0
     for index, month in enumerate(months_before(MONTH, 24)):
@@ -86,7 +86,7 @@ def series(rng: random.Random) -> tuple[SeriesPoint, ...]:
                 effectif=None if index in (6, 7) else headcount,
                 dette_po=round(debt * 0.2, 2),
                 dette_pp=round(debt * 0.8, 2),
-                ap_etp=0.0 if index < 17 else round(rng.uniform(0, 6), 2),
+                ap_etp=None if index > 21 else 0.0 if index < 17 else round(rng.uniform(0, 6), 2),
             )
         )
     return tuple(points)

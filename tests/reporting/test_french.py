@@ -89,4 +89,5 @@ def test_size_classes_are_said_in_words() -> None:
     assert nomenclature.size_class("12") == "20 à 49 salariés"
     assert nomenclature.size_class("10-19") == "10 à 19 salariés"
     assert nomenclature.size_class("50 et plus") == "50 et plus"
+    assert nomenclature.size_class("250+") == "250 salariés et plus"
     assert nomenclature.size_class(None) is None

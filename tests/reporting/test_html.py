@@ -219,9 +219,15 @@ def test_hostile_texts_are_shown_as_text() -> None:
 def test_a_month_without_new_company_says_so_and_says_who_stays_in_alert() -> None:
     words = Page(html.render(department_report())).words
     assert "Aucune entreprise nouvellement détectée ce mois-ci dans le département." in words
-    assert f"247{NO_BREAK}entreprises restent en alerte, déjà signalées les mois précédents." in words
+    assert f"247{NO_BREAK}entreprises sont en alerte sans être de nouvelles détections." in words
     assert "toutes les sources ne sont pas à jour" in words
     assert "à contacter, dans l’ordre" not in words.lower()
+
+
+def test_a_value_that_is_not_of_the_month_says_its_month() -> None:
+    headlines = [strong.all_text for strong in Page(html.render(one_company())).find("strong")]
+    assert next(each for each in headlines if "ETP" in each).endswith(f"ETP en octobre{NO_BREAK}2025")
+    assert any(each.endswith("salariés") for each in headlines)
 
 
 def test_one_is_singular_and_two_are_plural() -> None:

@@ -1,8 +1,5 @@
 {{ config(indexes=[{'columns': ['siren', 'month_index'], 'unique': true}]) }}
 
-{#- A consumption is known two months after its month: month M shows the hours of month M - 2. -#}
-{%- set lag = 2 -%}
-
 with
 
 demande as (
@@ -27,7 +24,7 @@ consumed as (
 
     select
         left(consommation.siret, 9) as siren,
-        {{ month_index('consommation.mois') }} + {{ lag }} as shown_from,
+        {{ month_index('consommation.mois') }} + {{ consommation_shown_after() }} as shown_from,
         consommation.heures,
         {{ known_months('consommation') }}
     from consommation

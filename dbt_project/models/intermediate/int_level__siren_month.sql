@@ -91,6 +91,7 @@ source_state as (
         bool_or(source = 'dgefp__consommation_ap' and derniere_livraison is not null) as consommation_connue,
         bool_or(source = 'dgefp__demande_ap' and derniere_livraison is not null) as demande_connue,
         bool_or(source = 'inpi__ratio' and derniere_livraison is not null) as bilan_connu,
+        bool_or(source = 'inpi__ratio' and not en_retard) as bilan_frais,
         bool_or(source = 'ellisphere__groupe' and derniere_livraison is not null) as groupe_connu,
         bool_or(source = 'insee__etablissement' and derniere_livraison is not null) as etablissement_connu,
         bool_or(source = 'insee__etablissement_historique' and derniere_livraison is not null) as historique_connu
@@ -159,6 +160,7 @@ measure_of_the_month as (
         source_state.delai_connu,
         source_state.ccsf_connu,
         source_state.bilan_connu,
+        source_state.bilan_frais,
         source_state.groupe_connu
     from cumulated
     inner join source_state using (month_index)
@@ -178,6 +180,7 @@ level as (
         ----------  identity
         identite.naf_division,
         identite.naf_section,
+        identite.categorie_juridique,
 
         ----------  status
         coalesce(procedure_collective.procedure_statut, 'in_bonis') as procedure_statut,
@@ -238,6 +241,7 @@ level as (
         ----------  comptes
         bilan.marge_ebe,
         case when measure.bilan_connu then (bilan.siren is null)::integer::double precision end as bilans_manquants,
+        measure.bilan_frais,
 
         ----------  contexte
         (measure.month_index - {{ month_index('identite.date_creation') }})::double precision as age_mois,

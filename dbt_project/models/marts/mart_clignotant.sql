@@ -63,8 +63,12 @@ regle as (
         end as cotisations_deux_trimestres,
         bilan.autonomie_financiere < 0 as dettes_superieures_actif,
         bilan.deux_exercices_deficitaires,
-        -- A company younger than three years may not have had any accounts to publish yet.
-        level.bilans_manquants = 1 and level.age_mois >= 36 as comptes_non_publies,
+        -- SARL, SA, SAS and SE file their accounts (code de commerce, L. 232-22 and L. 232-23); others need not.
+        -- One younger than three years may not have had any to file yet.
+        case
+            when level.bilan_frais and left(level.categorie_juridique, 2) in ('54', '55', '56', '57', '58')
+                then level.bilans_manquants = 1 and level.age_mois >= 36
+        end as comptes_non_publies,
         bilan.ratio_de_liquidite < 50 as liquidite_insuffisante
     from level
     inner join dette_echue on level.siren = dette_echue.siren and level.month_index = dette_echue.month_index

@@ -15,7 +15,8 @@ company_month as (
 
 ),
 
--- The 24 months up to the list, as each was known at its time.
+-- The 24 months up to the list, as each was known at its time. Hours of partial activity go to the month they were consumed in: a
+-- later row of the company shows them, none yet for the last months.
 serie as (
 
     select
@@ -26,13 +27,18 @@ serie as (
         company_month.effectif,
         company_month.dette_part_ouvriere_eur,
         company_month.dette_part_patronale_eur,
-        company_month.ap_etp_consomme
+        later.ap_etp_consomme
     from detection
     inner join company_month
         on
             detection.siren = company_month.siren
             and detection.month >= company_month.month
             and company_month.month > detection.month - interval '24 months'
+    left join company_month as later
+        on
+            detection.siren = later.siren
+            and detection.month >= later.month
+            and later.month = (company_month.month + interval '{{ consommation_shown_after() }} months')::date
 
 )
 
