@@ -96,6 +96,15 @@ def rollback(url: str, month: date) -> int | None:
         return int(restored[0]) if restored else None
 
 
+def last_list_before(url: str, month: date) -> date | None:
+    """Month of the last list that readers see before `month`: what is new in a list is new since then."""
+    with connect(url, role=ROLE) as connection:
+        before: date | None = _one(
+            connection, "select max(month) from publication.month where status = 'published' and month < %s", month
+        )
+    return before
+
+
 def _publish_month(connection: psycopg.Connection, month: date, *, simulation: bool, run_id: str | None) -> Published:
     model = connection.execute(
         "select model_id, seuil_f1, seuil_f2 from ml.model natural join ml.run_month where month = %s", [month]
