@@ -105,6 +105,17 @@ def last_list_before(url: str, month: date) -> date | None:
     return before
 
 
+def withdrawn_months(url: str, first: date, last: date) -> list[date]:
+    """Months from `first` to `last` whose list was taken back and not replaced since, in order."""
+    with connect(url, role=ROLE) as connection:
+        rows = connection.execute(
+            "select month from publication.month where month between %s and %s "
+            "group by month having not bool_or(status = 'published') order by month",
+            [first, last],
+        ).fetchall()
+    return [month for (month,) in rows]
+
+
 def _publish_month(connection: psycopg.Connection, month: date, *, simulation: bool, run_id: str | None) -> Published:
     model = connection.execute(
         "select model_id, seuil_f1, seuil_f2 from ml.model natural join ml.run_month where month = %s", [month]
