@@ -105,6 +105,17 @@ def last_list_before(url: str, month: date) -> date | None:
     return before
 
 
+def outdated_lists(url: str, months: Sequence[date]) -> list[date]:
+    """Later months that were published before the list of one of these months was: they compare with what it was then."""
+    with connect(url, role=ROLE) as connection:
+        rows = connection.execute(
+            "select month from publication.month where status = 'published' and month > %s and publication_id < "
+            "(select max(publication_id) from publication.month where status = 'published' and month = any(%s)) order by month",
+            [max(months), list(months)],
+        ).fetchall()
+    return [month for (month,) in rows]
+
+
 def withdrawn_months(url: str, first: date, last: date) -> list[date]:
     """Months from `first` to `last` whose list was taken back and not replaced since, in order."""
     with connect(url, role=ROLE) as connection:

@@ -41,7 +41,7 @@ _LAST_LISTED = "select max(month) from publication.month where status = 'publish
 class Outcome:
     """How a run ended. `refused`: a gate or the data said no; `reasons` (French) then say why, `causes` name the errors.
 
-    `warnings` (French): what went on without, for a person to know.
+    `warnings` (French): what went on without, or is to be done again, for a person to know.
     """
 
     run_id: str
@@ -129,7 +129,8 @@ def run_month(instance: Instance, month: date, *, progress: Progress | None = No
                 warnings.append(f"Aucune liste avant {month:%Y-%m} : rien n’y est nouveau. {' '.join(outcome.reasons)}")
             elif not outcome.success:
                 return outcome
-    return replace(run_job("mensuel", month, month, progress=progress), warnings=tuple(warnings))
+    outcome = run_job("mensuel", month, month, progress=progress)
+    return replace(outcome, warnings=(*warnings, *outcome.warnings))
 
 
 def reap() -> int:
@@ -210,8 +211,10 @@ def _follow(dagster_instance: dg.DagsterInstance, run_id: str, job: str, steps: 
 
 
 def _outcome(job: str, result: dg.ExecuteInProcessResult) -> Outcome:
-    refused, reasons, causes = True, [], set()
+    refused, reasons, warnings, causes = True, [], [], set()
     for check in result.get_asset_check_evaluations():
+        if not check.passed and not check.blocking and check.description:
+            warnings.append(check.description)
         if not check.passed and check.blocking:
             reasons.append(f"{'/'.join(check.asset_key.path)}, contrôle « {check.check_name} » : {check.description}")
     for event in result.filter_events(lambda item: item.is_step_failure):
@@ -226,5 +229,11 @@ def _outcome(job: str, result: dg.ExecuteInProcessResult) -> Outcome:
         text = (error.message if error else "cause inconnue").strip()
         reasons.append(text.partition(": ")[2] if name in REFUSALS else f"{event.step_key} : {text}")
     return Outcome(
-        result.run_id, job, result.success, not result.success and refused, tuple(reasons), frozenset(causes)
+        result.run_id,
+        job,
+        result.success,
+        not result.success and refused,
+        tuple(reasons),
+        frozenset(causes),
+        tuple(warnings),
     )

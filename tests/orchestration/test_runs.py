@@ -6,12 +6,15 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import psycopg
 import pytest
 
 from orchestration import publication, runs
-from orchestration.instance import URL_VARIABLE, Instance
+from orchestration.assets.publication import published_months
+from orchestration.instance import HOME_VARIABLE, URL_VARIABLE, Instance
 from orchestration.months import months_between, shift
+from orchestration.resources import Vigie
 from orchestration.runs import Outcome
 
 OCTOBER, NOVEMBER, DECEMBER = date(2025, 10, 1), date(2025, 11, 1), date(2025, 12, 1)
@@ -25,7 +28,7 @@ def asked(vigie_url: str, monkeypatch: pytest.MonkeyPatch) -> Asked:
 
     def run_job(job: str, first: date, last: date, **_: object) -> Outcome:
         jobs.append((job, first, last))
-        return Outcome("run", job, True, False, ())
+        return Outcome("run", job, True, False, (), warnings=(f"dit par {job}",) if job == "mensuel" else ())
 
     monkeypatch.setenv(URL_VARIABLE, vigie_url)
     monkeypatch.setattr(runs, "run_job", run_job)
@@ -62,11 +65,12 @@ def test_a_list_that_was_taken_back_is_not_published_by_the_run_of_the_next_mont
     publication.rollback(vigie_url, NOVEMBER)
     outcome = runs.run_month(Instance(tmp_path), DECEMBER)
     assert [job for job, *_ in asked] == ["ingestion", "features", "mensuel"]
-    (warning,) = outcome.warnings
+    warning, told_by_the_month = outcome.warnings
+    assert told_by_the_month == "dit par mensuel"
     assert "La liste de 2025-11 a été retirée" in warning
     assert "vigie run --month 2025-11" in warning
     asked.clear()
-    assert runs.run_month(Instance(tmp_path), NOVEMBER).warnings == ()
+    assert runs.run_month(Instance(tmp_path), NOVEMBER).warnings == ("dit par mensuel",)
     assert asked == [("mensuel", NOVEMBER, NOVEMBER)]
 
 
@@ -80,3 +84,24 @@ def test_the_months_around_a_list_that_was_taken_back_are_made(
     runs.run_month(Instance(tmp_path), DECEMBER)
     lists = [month for job, first, last in asked if job == "historique" for month in months_between(first, last)]
     assert lists == [date(2025, 7, 1), date(2025, 8, 1), OCTOBER, NOVEMBER]
+
+
+def test_a_list_published_under_later_ones_says_which_to_publish_again(
+    vigie_url: str, candidate: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """November came after a correction: December, which nobody computed again, announced the same company as new."""
+    monkeypatch.setenv(URL_VARIABLE, vigie_url)
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+
+    def publish(month: date) -> Outcome:
+        result = dg.materialize([published_months], partition_key=f"{month:%Y-%m-%d}", resources={"vigie": Vigie()})
+        return runs._outcome("historique", result)
+
+    for month in (DECEMBER, NOVEMBER):
+        candidate(month, {"052000001": ("21", "Alerte seuil F1")})
+    assert publish(DECEMBER).warnings == ()
+    late = publish(NOVEMBER)
+    assert late.success
+    (warning,) = late.warnings
+    assert "avant celle de 2025-11" in warning
+    assert warning.endswith("dans cet ordre : vigie publish --month 2025-12.")
