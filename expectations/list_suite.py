@@ -170,7 +170,7 @@ compares as (
         c.month, c.alertes, c.nouvelles,
         count(*) as nb_listes,
         count(*) filter (where p.model_id = c.model_id) as nb_du_modele,
-        coalesce(bool_or(p.model_id <> c.model_id and p.month = c.month - interval '1 month'), false) as autre_modele,
+        coalesce((array_agg(p.model_id order by p.month desc))[1] <> c.model_id, false) as autre_modele,
         percentile_cont(0.5) within group (order by p.alertes) as alertes_toutes,
         percentile_cont(0.5) within group (order by p.alertes) filter (where p.model_id = c.model_id) as alertes_modele,
         percentile_cont(0.5) within group (order by p.nouvelles) as nouvelles_toutes,
@@ -178,12 +178,12 @@ compares as (
             filter (where p.model_id = c.model_id) as nouvelles_modele
     from candidates as c
     inner join suite_listes as p on p.month < c.month and p.month >= c.month - interval '12 months'
-    group by c.month, c.alertes, c.nouvelles
+    group by c.month, c.model_id, c.alertes, c.nouvelles
 )"""
 
 
 def _list_volume_measures() -> str:
-    """Size of each list against those before it; the month of another model than the month before is only told."""
+    """Size of each list against those before it; the first list of a model is only told."""
     low, high = LIST_BOUNDS
     new_low, new_high = NOVELTY_BOUNDS
     return f"""

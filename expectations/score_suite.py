@@ -56,7 +56,10 @@ def score_suites(month_start: date, month_end: date) -> tuple[Suite, ...]:
         measured("modele_du_mois", "le mois doit avoir un modèle, connu de ml.model"),
         measured("a_risque_sans_score", "chaque entreprise à suivre doit avoir un score"),
         measured("score_hors_suivi", "aucun score pour une entreprise qui n'est pas à suivre"),
-        measured("mois_precedent_renote", "quand le modèle change, le mois précédent doit être renoté avec lui"),
+        measured(
+            "mois_compare_renote",
+            "quand le modèle change, le mois précédent et celui de la liste précédente doivent être renotés avec lui",
+        ),
         measured("dispersion", "les scores doivent distinguer les entreprises"),
         measured("moyenne", "la probabilité moyenne doit rester proche de celle du mois précédent"),
         measured("derive", "la répartition des scores (PSI) doit rester celle du mois précédent"),
@@ -96,6 +99,14 @@ with mois as (
         (select r.model_id from ml.run_month as r where r.month = cast(jour as date)) as model_id,
         (select r.model_id from ml.run_month as r where r.month = cast(jour - interval '1 month' as date)) as modele_avant
     from generate_series({first}, {last}, interval '1 month') as jour
+),
+compares as (
+    select m.month, m.model_id, r.month as avant
+    from mois as m
+    inner join ml.run_month as r on r.model_id <> m.model_id and r.month in (m.avant, (
+        select max(p.month) from publication.month as p
+        where p.status = 'published' and p.month < {first} and m.month = {first}
+    ))
 ),
 suivies as materialized (
     select siren, month from marts.mart_company_month
@@ -204,14 +215,13 @@ cross join lateral (values
     ('score_hors_suivi', 'scores en trop', coalesce(p.en_trop, 0), null, 0)
 ) as v (controle, ou, observe, minimum, maximum)
 union all
-select 'mois_precedent_renote',
-    concat('entreprises à suivre le mois avant ', to_char(m.month, 'YYYY-MM'), ', sans score du nouveau modèle'),
-    count(s.siren) filter (where c.siren is null), 0, 0, null
-from mois as m
-left join suivies as s on s.month = m.avant
-left join ml.score as c on c.month = m.avant and c.model_id = m.model_id and c.siren = s.siren
-where m.modele_avant <> m.model_id
-group by m.month
+select 'mois_compare_renote',
+    concat('entreprises à suivre en ', to_char(c.avant, 'YYYY-MM'), ', sans score du modèle de ', to_char(c.month, 'YYYY-MM')),
+    count(s.siren) filter (where n.siren is null), 0, 0, null
+from compares as c
+inner join marts.mart_company_month as s on s.month = c.avant and s.a_risque
+left join ml.score as n on n.month = c.avant and n.model_id = c.model_id and n.siren = s.siren
+group by c.avant, c.month
 """
 
 

@@ -96,6 +96,37 @@ def rollback(url: str, month: date) -> int | None:
         return int(restored[0]) if restored else None
 
 
+def last_list_before(url: str, month: date) -> date | None:
+    """Month of the last list that readers see before `month`: what is new in a list is new since then."""
+    with connect(url, role=ROLE) as connection:
+        before: date | None = _one(
+            connection, "select max(month) from publication.month where status = 'published' and month < %s", month
+        )
+    return before
+
+
+def outdated_lists(url: str, months: Sequence[date]) -> list[date]:
+    """Later months that were published before the list of one of these months was: they compare with what it was then."""
+    with connect(url, role=ROLE) as connection:
+        rows = connection.execute(
+            "select month from publication.month where status = 'published' and month > %s and publication_id < "
+            "(select max(publication_id) from publication.month where status = 'published' and month = any(%s)) order by month",
+            [max(months), list(months)],
+        ).fetchall()
+    return [month for (month,) in rows]
+
+
+def withdrawn_months(url: str, first: date, last: date) -> list[date]:
+    """Months from `first` to `last` whose list was taken back and not replaced since, in order."""
+    with connect(url, role=ROLE) as connection:
+        rows = connection.execute(
+            "select month from publication.month where month between %s and %s "
+            "group by month having not bool_or(status = 'published') order by month",
+            [first, last],
+        ).fetchall()
+    return [month for (month,) in rows]
+
+
 def _publish_month(connection: psycopg.Connection, month: date, *, simulation: bool, run_id: str | None) -> Published:
     model = connection.execute(
         "select model_id, seuil_f1, seuil_f2 from ml.model natural join ml.run_month where month = %s", [month]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from ingestion.database import connect
-from orchestration import schema
+from orchestration import publication, schema
 from orchestration.instance import PROJECT, Instance
 from orchestration.months import shift
 
@@ -41,7 +41,7 @@ _LAST_LISTED = "select max(month) from publication.month where status = 'publish
 class Outcome:
     """How a run ended. `refused`: a gate or the data said no; `reasons` (French) then say why, `causes` name the errors.
 
-    `warnings` (French): what went on without, for a person to know.
+    `warnings` (French): what went on without, or is to be done again, for a person to know.
     """
 
     run_id: str
@@ -101,7 +101,7 @@ def run_month(instance: Instance, month: date, *, progress: Progress | None = No
     """Everything for one month, from the landing folder to the reports; on a new instance, its past first.
 
     The past is features for as long as the data go back, then lists for `history_months`, so that "new" has something to
-    be compared with. A month whose past is there costs one month.
+    be compared with. A month whose past is there costs one month. A past month that was taken back stays so, and is told.
     """
     reap()
     warnings: list[str] = []
@@ -111,7 +111,13 @@ def run_month(instance: Instance, month: date, *, progress: Progress | None = No
         outcome = run_job("ingestion", month, month, progress=progress)
         if not outcome.success:
             return outcome
-        for job, first, last in _past(instance, month):
+        jobs, withdrawn = _past(instance, month)
+        warnings += [
+            f"La liste de {one:%Y-%m} a été retirée : elle n’est pas publiée à nouveau, et {month:%Y-%m} se compare à la liste "
+            f"d’avant. Pour la publier : vigie run --month {one:%Y-%m}."
+            for one in withdrawn
+        ]
+        for job, first, last in jobs:
             outcome = run_job(job, first, last, progress=progress)
             if outcome.too_young and first < last:
                 # The month before is enough to tell what is new; a gate that says no to the past is another matter.
@@ -123,7 +129,8 @@ def run_month(instance: Instance, month: date, *, progress: Progress | None = No
                 warnings.append(f"Aucune liste avant {month:%Y-%m} : rien n’y est nouveau. {' '.join(outcome.reasons)}")
             elif not outcome.success:
                 return outcome
-    return replace(run_job("mensuel", month, month, progress=progress), warnings=tuple(warnings))
+    outcome = run_job("mensuel", month, month, progress=progress)
+    return replace(outcome, warnings=(*warnings, *outcome.warnings))
 
 
 def reap() -> int:
@@ -142,13 +149,15 @@ def reap() -> int:
     return reaped
 
 
-def _past(instance: Instance, month: date) -> list[tuple[str, date, date]]:
-    """Jobs that make the months before `month` which are missing: features, then lists.
+def _past(instance: Instance, month: date) -> tuple[list[tuple[str, date, date]], list[date]]:
+    """Jobs that make the months before `month` which are missing: features, then lists; and the months whose list was taken back.
 
-    Each stage goes on from where it stands, so a first run that was killed half way is resumed and not skipped.
+    Each stage goes on from where it stands, so a first run that was killed half way is resumed and not skipped. What was taken
+    back was wrong: only a person who names its month publishes it again.
     """
     before = shift(month, -1)
     jobs = []
+    withdrawn: list[date] = []
     first_built = _scalar(instance, "select min(month) from marts.mart_company_month")
     last_built = _scalar(instance, "select max(month) from marts.mart_company_month")
     if last_built is None or last_built < before:
@@ -157,8 +166,12 @@ def _past(instance: Instance, month: date) -> list[tuple[str, date, date]]:
     last_listed = _scalar(instance, _LAST_LISTED)
     if instance.settings.history_months and (last_listed is None or last_listed < before):
         start = shift(last_listed, 1) if last_listed else shift(month, -instance.settings.history_months)
-        jobs.append(("historique", max(start, first_built or _first_month(instance, month)), before))
-    return [(job, first, last) for job, first, last in jobs if first <= last]
+        start = max(start, first_built or _first_month(instance, month))
+        withdrawn = publication.withdrawn_months(instance.database_url, start, before)
+        for stop in (*withdrawn, month):
+            jobs.append(("historique", start, shift(stop, -1)))
+            start = shift(stop, 1)
+    return [(job, first, last) for job, first, last in jobs if first <= last], withdrawn
 
 
 def _first_month(instance: Instance, month: date) -> date:
@@ -198,8 +211,10 @@ def _follow(dagster_instance: dg.DagsterInstance, run_id: str, job: str, steps: 
 
 
 def _outcome(job: str, result: dg.ExecuteInProcessResult) -> Outcome:
-    refused, reasons, causes = True, [], set()
+    refused, reasons, warnings, causes = True, [], [], set()
     for check in result.get_asset_check_evaluations():
+        if not check.passed and not check.blocking and check.description:
+            warnings.append(check.description)
         if not check.passed and check.blocking:
             reasons.append(f"{'/'.join(check.asset_key.path)}, contrôle « {check.check_name} » : {check.description}")
     for event in result.filter_events(lambda item: item.is_step_failure):
@@ -214,5 +229,11 @@ def _outcome(job: str, result: dg.ExecuteInProcessResult) -> Outcome:
         text = (error.message if error else "cause inconnue").strip()
         reasons.append(text.partition(": ")[2] if name in REFUSALS else f"{event.step_key} : {text}")
     return Outcome(
-        result.run_id, job, result.success, not result.success and refused, tuple(reasons), frozenset(causes)
+        result.run_id,
+        job,
+        result.success,
+        not result.success and refused,
+        tuple(reasons),
+        frozenset(causes),
+        tuple(warnings),
     )

@@ -16,7 +16,7 @@ from psycopg import sql
 from ingestion.database import connect
 from models_ml import explain
 from models_ml.train import NotEnoughHistory, TrainedModel
-from orchestration import monitoring, panel, registry
+from orchestration import monitoring, panel, publication, registry
 from orchestration.instance import Instance
 from orchestration.months import last_day, shift
 from orchestration.panel import ROLE
@@ -89,12 +89,16 @@ def choose_models(instance: Instance, months: Sequence[date], *, run_id: str) ->
 def score_months(instance: Instance, months: Sequence[date]) -> Written:
     """Score the companies at risk in each month with its model, and explain those above the moderate threshold.
 
-    The month before is scored with the same model too when its own was another one: "new" then means that the company
-    changed, not the model. The challenger of a month scores it without being explained. What moved is told to `monitoring`.
+    The month before, and the month of the list before when it is an older one, are scored with the same model too when their
+    own was another one: "new" then means that the company changed, not the model. The challenger of a month scores it without
+    being explained. What moved is told to `monitoring`.
     """
-    used = registry.of_months(instance, [*months, *(shift(month, -1) for month in months)])
-    changed = [month for month in months if used.get(shift(month, -1)) != used[month]]
-    wanted = {(month, used[month]) for month in months} | {(shift(month, -1), used[month]) for month in changed}
+    compared = {(shift(month, -1), month) for month in months}
+    if (listed := publication.last_list_before(instance.database_url, min(months))) is not None:
+        compared.add((listed, min(months)))
+    used = registry.of_months(instance, [*months, *(before for before, _ in compared)])
+    wanted = {(month, used[month]) for month in months}
+    wanted |= {(before, used[month]) for before, month in compared if used.get(before) != used[month]}
     scores = reasons = 0
     for model, scored_months in _by_model(wanted):
         fitted = registry.load(instance, model)

@@ -88,7 +88,7 @@ TERMS: tuple[tuple[str, str], ...] = (
     (
         "Sortie",
         (
-            "Entreprise en alerte le mois précédent qui ne l’est plus : risque redescendu, entrée en procédure, cessation "
+            "Entreprise en alerte dans la liste précédente qui ne l’est plus : risque redescendu, entrée en procédure, cessation "
             "ou sortie du périmètre."
         ),
     ),

@@ -156,7 +156,7 @@ _COMPANY_COLUMNS: tuple[tuple[Column, Callable[[MonthlyReport, Company], Value]]
     (Column("Code NAF", "text", 10), lambda _, company: company.naf),
     (Column("Libellé NAF", "text", 36), lambda _, company: company.naf_libelle),
     (Column("Niveau d’alerte", "text", 16), lambda _, company: company.alerte),
-    (Column("Alerte du mois précédent", "text", 16), lambda _, company: company.alerte_precedente),
+    (Column("Alerte de la liste précédente", "text", 16), lambda _, company: company.alerte_precedente),
     (Column("Nouveauté", "text", 18), lambda _, company: nomenclature.novelty_word(company.motif_nouveaute)),
     (Column("Première alerte", "month", 11), lambda _, company: company.premiere_alerte_le),
     (Column("Alertes dans les 4 dernières listes", "integer", 12), lambda _, company: company.nb_alertes_4_listes),

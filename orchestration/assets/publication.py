@@ -1,6 +1,7 @@
 """From scores to what readers see: the candidate, its gate, the publication transaction, the reports."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import date
 
 import dagster as dg
 
@@ -45,14 +46,22 @@ def candidate(context: dg.AssetExecutionContext, vigie: Vigie) -> Iterator[dg.Ma
     backfill_policy=ONE_RUN,
     kinds={"postgres"},
     owners=["team:donnees"],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "listes_suivantes",
+            asset=MONTH,
+            description="Les listes des mois suivants se comparent à la liste que les lecteurs voient.",
+        )
+    ],
     description="Les mois que les lecteurs voient. La candidate devient visible en une transaction ; `vigie rollback` la retire.",
 )
 def published_months(context: dg.AssetExecutionContext, vigie: Vigie) -> dg.MaterializeResult:
-    """Publish the candidate lists of the months in one transaction."""
-    instance = vigie.instance
+    """Publish the candidate lists of the months in one transaction; tell which later lists compare with the old ones."""
+    instance, months = vigie.instance, months_of(context)
     done = publication.publish(
-        instance.database_url, months_of(context), simulation=instance.settings.simulation, run_id=context.run_id
+        instance.database_url, months, simulation=instance.settings.simulation, run_id=context.run_id
     )
+    outdated = publication.outdated_lists(instance.database_url, months)
     rows = "\n".join(
         f"| {item.month:%Y-%m} | {item.scored} | {item.alerts} | {item.new_detections} | {'oui' if item.changed else 'non'} |"
         for item in done
@@ -64,7 +73,25 @@ def published_months(context: dg.AssetExecutionContext, vigie: Vigie) -> dg.Mate
             ),
             "alertes": done[-1].alerts,
             "nouvelles détections": done[-1].new_detections,
-        }
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="listes_suivantes",
+                asset_key=MONTH,
+                passed=not outdated,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=_outdated(months[-1], outdated) if outdated else None,
+            )
+        ],
+    )
+
+
+def _outdated(month: date, later: Sequence[date]) -> str:
+    names = ", ".join(f"{one:%Y-%m}" for one in later)
+    commands = ", ".join(f"vigie publish --month {one:%Y-%m}" for one in later)
+    return (
+        f"Des listes publiées avant celle de {month:%Y-%m} s’y comparent et ne la connaissent pas : {names}. Une entreprise peut y "
+        f"être annoncée nouvelle une seconde fois, ou ne l’être nulle part. Publiez-les à nouveau, dans cet ordre : {commands}."
     )
 
 

@@ -96,7 +96,7 @@ def follow(progress: Progress, label: str) -> RunProgress:
 
 
 def tell(outcome: Outcome) -> None:
-    """Print what a run went on without, on standard error."""
+    """Print the warnings of a run, on standard error."""
     for warning in outcome.warnings:
         errors.print(f"[yellow]Warning.[/yellow] {warning}", highlight=False)
 

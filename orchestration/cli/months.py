@@ -95,8 +95,10 @@ def publish(context: typer.Context, month: Month, as_json: AsJson = False) -> No
             reports.write(instance, month)
             summary = month_summary(url, month)
     require(outcome)
+    tell(outcome)
     if as_json:
-        print_json({"month": f"{month:%Y-%m}", "status": "published", "run_id": outcome.run_id, **summary})
+        published = {"month": f"{month:%Y-%m}", "status": "published", "run_id": outcome.run_id}
+        print_json({**published, "warnings": outcome.warnings, **summary})
     else:
         print_month(instance, month, summary)
 

@@ -302,7 +302,7 @@ comment on column published.territoires.nb_nouvelles is 'Nombre de nouvelles dé
 comment on column published.territoires.nb_premieres is 'Nombre de nouvelles détections qui sont des premières alertes. Unité : entreprises. Source : Vigie.';
 comment on column published.territoires.nb_aggravations is 'Nombre d’aggravations. Unité : entreprises. Source : Vigie.';
 comment on column published.territoires.nb_retours is 'Nombre de retours. Unité : entreprises. Source : Vigie.';
-comment on column published.territoires.nb_sorties is 'Nombre d’entreprises sorties de la liste depuis le mois précédent. Unité : entreprises. Source : Vigie.';
+comment on column published.territoires.nb_sorties is 'Nombre d’entreprises en alerte dans la liste précédente et plus dans celle-ci. Unité : entreprises. Source : Vigie.';
 comment on column published.territoires.capacite is 'Nombre d’entreprises que le territoire peut contacter en un mois. Unité : entreprises par mois. Source : Vigie.';
 
 create or replace view published.fraicheur_sources with (security_invoker = true) as

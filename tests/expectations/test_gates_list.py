@@ -268,6 +268,15 @@ def test_a_volume_moved_by_a_new_model_is_told_and_does_not_close_the_gate(list_
     assert "Observé : 150 (2025-05)" in result.summary_fr()
 
 
+def test_the_first_list_of_a_model_is_told_also_when_the_month_before_has_no_list(list_url: str) -> None:
+    """April was refused: May, the first list of the new model, is compared with March."""
+    mutate(list_url, OTHER_MODEL)
+    mutate(list_url, "update publication.month set status = 'withdrawn' where month = '2025-04-01'")
+    result = gate_list(list_url, MAY, MAY)
+    assert result.passed, result.summary_fr()
+    assert [(failure.column, failure.severity) for failure in result.failures] == [("alertes_modele", "warning")]
+
+
 def test_the_same_volume_with_the_same_model_is_refused(list_url: str) -> None:
     """Only the change of model is an excuse, and a model which is not known is not another one."""
     mutate(list_url, OTHER_MODEL)

@@ -66,6 +66,9 @@ from (
     select siren, month, 0.005 + 0.3 * power(((cast(siren as integer) * 37) % 601) / 601.0, 3) as p
     from marts.mart_company_month where a_risque
 ) as s;
+create schema publication;
+create table publication.month (month date, status text);
+insert into publication.month select month, 'published' from ml.run_month where month < '2025-05-01';
 create table ml.monitoring (
     month date, mesure text, objet text, effectif bigint, valeur float8, bas float8, haut float8, mesure_en date
 );
@@ -483,7 +486,27 @@ def test_a_model_that_changes_within_the_range_is_compared_with_itself(mart_url:
     mutate(
         mart_url, "delete from ml.score where month = '2025-02-01' and model_id = 'modele-b' and siren < '000000100'"
     )
-    assert_closed(gate_scores(mart_url, date(2025, 1, 1), MAY), "renoté", "98 (", "le mois avant 2025-03")
+    assert_closed(
+        gate_scores(mart_url, date(2025, 1, 1), MAY), "renoté", "98 (", "en 2025-02, sans score du modèle de 2025-03"
+    )
+
+
+def test_the_month_of_the_list_before_is_scored_by_a_new_model_too(mart_url: str) -> None:
+    """April was refused: May is compared with March, and without its scores nobody in May would be new."""
+    mutate(
+        mart_url,
+        """delete from publication.month where month = '2025-04-01';
+        insert into ml.score select siren, month, 'modele-b', p12, p18, p24, logit from ml.score where month >= '2025-04-01';
+        delete from ml.score where month = '2025-05-01' and model_id = 'modele-a';
+        update ml.run_month set model_id = 'modele-b' where month = '2025-05-01'""",
+    )
+    assert_closed(gate_scores(mart_url, MAY, MAY), "renoté", "588 (", "en 2025-03, sans score du modèle de 2025-05")
+    mutate(
+        mart_url,
+        "insert into ml.score select siren, month, 'modele-b', p12, p18, p24, logit from ml.score where month = '2025-03-01'",
+    )
+    result = gate_scores(mart_url, MAY, MAY)
+    assert result.passed, result.summary_fr()
 
 
 def test_only_a_unique_index_on_the_key_itself_replaces_the_count(mart_url: str) -> None:

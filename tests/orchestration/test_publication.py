@@ -62,6 +62,27 @@ def test_a_month_that_a_later_one_counts_on_is_not_taken_back(vigie_url: str, ca
         publication.rollback(vigie_url, MONTH)
 
 
+def test_later_lists_that_compare_with_the_old_one_are_named_until_they_are_published_again(
+    vigie_url: str, candidate: Candidate
+) -> None:
+    """A came into November after a correction, and December, published before, went on announcing it as new."""
+    months = [shift(MONTH, index) for index in range(3)]
+    for month in months:
+        candidate(month, {A: ("21", "Alerte seuil F1")})
+    publication.publish(vigie_url, months, simulation=True, run_id=None)
+    assert publication.outdated_lists(vigie_url, [MONTH]) == []
+    candidate(MONTH, {B: ("21", "Alerte seuil F1")})
+    # Published again without a change, after a kill for instance: they are still named.
+    for _ in range(2):
+        publication.publish(vigie_url, [MONTH], simulation=True, run_id=None)
+        assert publication.outdated_lists(vigie_url, [MONTH]) == months[1:]
+    candidate(months[1], {B: ("21", "Alerte seuil F2")})
+    publication.publish(vigie_url, [months[1]], simulation=True, run_id=None)
+    assert publication.outdated_lists(vigie_url, [MONTH]) == months[2:]
+    publication.rollback(vigie_url, months[2])
+    assert publication.outdated_lists(vigie_url, [MONTH]) == []
+
+
 def test_a_month_without_candidate_is_refused_and_nothing_of_the_others_is_seen(
     vigie_url: str, candidate: Candidate
 ) -> None:

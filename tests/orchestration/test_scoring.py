@@ -92,6 +92,26 @@ def test_the_month_before_is_scored_again_by_the_model_without_the_source(instan
     assert rows(instance, counted) == [(NOVEMBER, True), (DECEMBER, True)]
 
 
+def test_the_month_of_the_list_before_is_scored_by_the_model_of_the_month(instance: Instance) -> None:
+    """November was refused: December is compared with October, the last list that anybody saw."""
+    model = registry.of_months(instance, [DECEMBER])[DECEMBER]
+    october = f"select count(*) > 30 from ml.score where model_id = '{model.model_id}' and month = '2023-10-01'"
+    assert rows(instance, october) == [(False,)]
+    change(
+        instance.database_url,
+        "insert into publication.month (month, status, model_id, seuil_f1, seuil_f2, simulation, content_sha256) values "
+        "('2023-09-01', 'published', 'm', 0.2, 0.05, true, ''), ('2023-10-01', 'published', 'm', 0.2, 0.05, true, ''), "
+        "('2023-11-01', 'withdrawn', 'm', 0.2, 0.05, true, '')",
+    )
+    try:
+        scoring.score_months(instance, [DECEMBER])
+        assert rows(instance, october) == [(True,)]
+        months = f"select distinct month from ml.score where model_id = '{model.model_id}' order by month"
+        assert rows(instance, months) == [(date(2023, 10, 1),), (NOVEMBER,), (DECEMBER,)]
+    finally:
+        change(instance.database_url, "delete from publication.month")
+
+
 def test_the_challenger_scores_the_last_month_and_is_not_explained(instance: Instance) -> None:
     challengers = registry.challengers_of_months(instance, [NOVEMBER, DECEMBER])
     assert list(challengers) == [DECEMBER]

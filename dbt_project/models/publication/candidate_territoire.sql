@@ -20,10 +20,9 @@ alerte as (
 
 ),
 
-run_month as (
+suite as (
 
-    select * from {{ source('ml', 'run_month') }}
-    where month between {{ range_start_date() }} and '{{ var('month_end') }}'::date
+    select * from {{ ref('int_liste__suite') }}
 
 ),
 
@@ -69,22 +68,11 @@ alert_flow as (
 
 ),
 
-previous_list as (
-
-    select
-        run_month.month,
-        max(alerte.month) as previous_month
-    from run_month
-    inner join alerte on run_month.month > alerte.month
-    group by run_month.month
-
-),
-
 -- In alert in the previous list, no more in this one; counted where it was.
 exit_from_the_list as (
 
     select
-        previous_list.month,
+        suite.month,
         before.departement,
         before.region,
         0 as nb_suivies,
@@ -95,10 +83,10 @@ exit_from_the_list as (
         0 as nb_aggravations,
         0 as nb_retours,
         1 as nb_sorties
-    from previous_list
-    inner join alerte as before on previous_list.previous_month = before.month
-    left join alerte as now on previous_list.month = now.month and before.siren = now.siren
-    where now.siren is null
+    from suite
+    inner join alerte as before on suite.liste_precedente = before.month
+    left join alerte as now on suite.month = now.month and before.siren = now.siren
+    where suite.publication_id is null and now.siren is null
 
 ),
 

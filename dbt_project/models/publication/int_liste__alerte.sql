@@ -9,21 +9,9 @@
 
 with
 
-run_month as (
+suite as (
 
-    select * from {{ source('ml', 'run_month') }}
-    where month between {{ range_start_date() }} and '{{ var('month_end') }}'::date
-
-),
-
-published_month as (
-
-    select
-        month,
-        max(publication_id) as publication_id
-    from {{ source('publication', 'month') }}
-    where status = 'published' and month < {{ range_start_date() }}
-    group by month
+    select * from {{ ref('int_liste__suite') }}
 
 ),
 
@@ -39,20 +27,6 @@ candidate_score as (
 
 ),
 
--- A list without any alert is still a list: it counts for absences.
-liste as (
-
-    select
-        month,
-        row_number() over (order by month) as rang_liste
-    from (
-        select published_month.month from published_month
-        union
-        select run_month.month from run_month
-    ) as months
-
-),
-
 alerte as (
 
     select
@@ -60,29 +34,22 @@ alerte as (
         published_detection.siren,
         published_detection.alerte,
         published_detection.departement,
-        published_detection.region
+        published_detection.region,
+        suite.rang_liste
     from published_detection
-    inner join published_month using (publication_id, month)
+    inner join suite using (publication_id, month)
     union all
     select
-        month,
-        siren,
-        alerte,
-        departement,
-        region
+        candidate_score.month,
+        candidate_score.siren,
+        candidate_score.alerte,
+        candidate_score.departement,
+        candidate_score.region,
+        suite.rang_liste
     from candidate_score
-    where alerte is not null
-
-),
-
-alerte_in_its_list as (
-
-    select
-        alerte.*,
-        liste.rang_liste
-    from alerte
-    inner join liste using (month)
+    inner join suite using (month)
+    where candidate_score.alerte is not null
 
 )
 
-select * from alerte_in_its_list
+select * from alerte

@@ -9,6 +9,12 @@
 
 with
 
+suite as (
+
+    select * from {{ ref('int_liste__suite') }}
+
+),
+
 alerte as (
 
     select * from {{ ref('int_liste__alerte') }}
@@ -59,8 +65,9 @@ alerte_and_its_past as (
 
 ),
 
--- The level that the model of the month gives to the company one month earlier: the only fair "before".
-level_one_month_earlier as (
+-- The level that the model of the month gives to the company in the month of the list before: the only fair "before". The month
+-- before may have no list: what changed in it, nobody was told.
+level_in_the_list_before as (
 
     select
         candidate_score.month,
@@ -69,16 +76,17 @@ level_one_month_earlier as (
         {{ alert_rank(alert_level('score.p18', 'model.seuil_f1', 'model.seuil_f2')) }} as rang_alerte,
         score.siren is not null as est_comparable
     from candidate_score
+    inner join suite on candidate_score.month = suite.month
     inner join model on candidate_score.model_id = model.model_id
     left join company_month
         on
             candidate_score.siren = company_month.siren
-            and (candidate_score.month - interval '1 month')::date = company_month.month
+            and suite.liste_precedente = company_month.month
     left join score
         on
             candidate_score.siren = score.siren
             and candidate_score.model_id = score.model_id
-            and (candidate_score.month - interval '1 month')::date = score.month
+            and suite.liste_precedente = score.month
     where candidate_score.alerte is not null
 
 ),
@@ -99,7 +107,7 @@ first_time as (
         before.etait_suivie,
         before.est_comparable and before.rang_alerte < {{ alert_rank('past.alerte') }} as etait_plus_bas
     from alerte_and_its_past as past
-    inner join level_one_month_earlier as before
+    inner join level_in_the_list_before as before
         on past.month = before.month and past.siren = before.siren
 
 ),
