@@ -142,7 +142,7 @@ comment on column published.montants.departement is 'Code du département du si�
 comment on column published.montants.dette_eur is 'Dette sociale restant due. Unité : euros. Source : Urssaf.';
 comment on column published.montants.dette_part_ouvriere_eur is 'Part ouvrière (salariale) de la dette. Unité : euros. Source : Urssaf.';
 comment on column published.montants.dette_part_patronale_eur is 'Part patronale de la dette. Unité : euros. Source : Urssaf.';
-comment on column published.montants.a_delai is 'Vrai si un délai de paiement Urssaf est en cours. Source : Urssaf.';
+comment on column published.montants.a_delai is 'Vrai si un délai de paiement Urssaf est en cours ; vide si les délais ne sont pas connus. Source : Urssaf.';
 comment on column published.montants.ap_etp_consomme_12m is 'Activité partielle consommée, moyenne sur 12 mois. Unité : équivalents temps plein. Source : DGEFP.';
 
 create or replace view published.scores with (security_invoker = true) as
