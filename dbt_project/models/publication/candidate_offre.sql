@@ -25,7 +25,13 @@ new_detection as (
 
     select
         company_month.*,
-        three_months_earlier.dette_eur as dette_trois_mois_avant_eur
+        three_months_earlier.dette_eur as dette_trois_mois_avant_eur,
+        coalesce(
+            company_month.autonomie_financiere < 10
+            or company_month.ratio_de_liquidite < 80
+            or company_month.caf_sur_ca < 0,
+            false
+        ) as comptes_degrades
     from detection
     inner join company_month on detection.month = company_month.month and detection.siren = company_month.siren
     left join company_month as three_months_earlier
@@ -47,7 +53,8 @@ dette_sociale_en_hausse as (
             when delai_en_cours = 0
                 then 'La dette sociale a augmenté en trois mois et aucun délai de paiement n''est en cours.'
             else 'La dette sociale a augmenté en trois mois.'
-        end as motif
+        end as motif,
+        'A' as niveau
     from new_detection
     where
         procedure_statut = 'in_bonis'
@@ -66,7 +73,8 @@ plusieurs_creanciers_publics as (
         siren,
         'ccsf' as code,
         'La CCSF a été saisie, ou a approuvé un plan, au cours des 24 derniers mois, et aucun dossier n''y est en cours : '
-        || 'd''autres créanciers publics que l''Urssaf sont probablement concernés.' as motif
+        || 'd''autres créanciers publics que l''Urssaf sont probablement concernés.' as motif,
+        'A' as niveau
     from new_detection
     where
         (dette_eur > 0 or delai_en_cours = 1)
@@ -81,7 +89,8 @@ industrie_cinquante_salaries as (
         month,
         siren,
         'crp' as code,
-        'Entreprise industrielle d''au moins 50 salariés.' as motif
+        'Entreprise industrielle d''au moins 50 salariés.' as motif,
+        'B' as niveau
     from new_detection
     where naf_section = 'C' and effectif >= 50
 
@@ -99,7 +108,8 @@ autre_entreprise as (
             when effectif < 50 then 'Entreprise de moins de 50 salariés.'
             when naf_section is null then 'Entreprise d''au moins 50 salariés, activité non connue.'
             else 'Entreprise non industrielle d''au moins 50 salariés.'
-        end as motif
+        end as motif,
+        'B' as niveau
     from new_detection
     where not coalesce(naf_section = 'C' and effectif >= 50, false)
 
@@ -116,7 +126,8 @@ activite_partielle as (
         case
             when ap_etp_consomme > ap_etp_consomme_12m then 'L''activité partielle augmente.'
             else 'De l''activité partielle est autorisée ce mois-ci.'
-        end as motif
+        end as motif,
+        'A' as niveau
     from new_detection
     where ap_etp_consomme > ap_etp_consomme_12m or ap_etp_autorise > 0
 
@@ -128,12 +139,18 @@ financement_degrade as (
         month,
         siren,
         'mediation_credit' as code,
-        'Les comptes montrent une structure financière dégradée (fonds propres, liquidité ou autofinancement).' as motif
+        case
+            when comptes_degrades
+                then 'Les comptes montrent une structure financière dégradée (fonds propres, liquidité ou autofinancement).'
+            else 'Le fonds de roulement net global est négatif.'
+        end as motif,
+        case when comptes_degrades then 'B' else 'A' end as niveau
     from new_detection
-    where autonomie_financiere < 10 or ratio_de_liquidite < 80 or caf_sur_ca < 0 or bdf_poids_frng < 0
+    where comptes_degrades or bdf_poids_frng < 0
 
 ),
 
+-- Level A: the offer alone, even without its motive, tells of a debt, of partial activity or of a figure of the Banque de France.
 proposition as (
 
     select * from dette_sociale_en_hausse
@@ -150,7 +167,8 @@ proposition as (
 
 ),
 
--- Several offers may fit: the first in the order of the seed is the first contact (priority 1), the others follow.
+-- Several offers may fit: the first in the order of the seed is the first contact, the others follow. The rank is that of
+-- the seed: counted among the offers of the company, it would tell who sees a part of them that there are others.
 offre_by_priority as (
 
     select
@@ -160,9 +178,8 @@ offre_by_priority as (
         offre.administration,
         offre.offre,
         proposition.motif,
-        row_number() over (
-            partition by proposition.month, proposition.siren order by offre.priorite
-        )::integer as priorite
+        offre.priorite,
+        proposition.niveau
     from proposition
     inner join detection on proposition.month = detection.month and proposition.siren = detection.siren
     inner join offre on proposition.code = offre.code
