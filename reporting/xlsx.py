@@ -303,6 +303,9 @@ def _parameters_sheet(report: MonthlyReport) -> Sheet:
         ["Sorties", counts.nb_sorties],
         ["À contacter ce mois-ci", counts.nb_retenues],
         ["Contribution", "En log-cote : positive, elle augmente le risque ; somme des raisons affichées par thème"],
-        ["Secret professionnel", "Réservé aux agents habilités pour ce territoire (article 226-13 du code pénal)"],
+        [
+            "Secret professionnel",
+            "Réservé aux agents habilités au niveau A pour ce territoire (article 226-13 du code pénal)",
+        ],
     ]
     return Sheet("Paramètres", [Column("Paramètre", "text", 50), Column("Valeur", "text", 80)], rows)

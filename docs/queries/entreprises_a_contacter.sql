@@ -13,8 +13,5 @@ inner join published.offres using (mois, siren)
 where
     detections.retenue_departement
     and detections.mois = (select max(publications.mois) from published.publications)
-    and offres.priorite = (
-        select min(premiere.priorite) from published.offres as premiere
-        where premiere.mois = detections.mois and premiere.siren = detections.siren
-    )
+    and offres.priorite = 1
 order by detections.departement, detections.rang_departement;

@@ -151,6 +151,9 @@ create table if not exists publication.offre (
     primary key (publication_id, siren, administration, offre)
 );
 
+-- What was published before this column is shown to level A only.
+alter table publication.offre add column if not exists niveau text not null default 'A' check (niveau in ('A', 'B'));
+
 create table if not exists publication.territoire (
     publication_id bigint not null references publication.month,
     month date not null,
@@ -187,7 +190,7 @@ create table if not exists publication.fraicheur (
 alter table publication.fraicheur add column if not exists est_ecartee boolean not null default false;
 
 -- Who may see what: a database role, a département ('*' = the whole country), and a level
--- (A: everything; B: no URSSAF nor DGEFP amounts). A member of the role has its habilitations.
+-- (A: everything; B: nothing that tells of URSSAF, DGEFP or Banque de France data). A member of the role has its habilitations.
 create table if not exists publication.habilitation (
     role_name text not null,
     departement text not null,
@@ -219,8 +222,8 @@ begin
             ('detection', 'publication.voit(current_user, departement, ''B'')'),
             ('score', 'publication.voit(current_user, departement, ''B'')'),
             ('entreprise', 'publication.voit(current_user, departement, ''B'')'),
-            ('offre', 'publication.voit(current_user, departement, ''B'')'),
-            ('raison', 'publication.voit(current_user, departement, case when theme in (''Dettes sociales'', ''Activité partielle'') then ''A'' else ''B'' end)'),
+            ('offre', 'publication.voit(current_user, departement, niveau)'),
+            ('raison', 'publication.voit(current_user, departement, case when theme in (''Dettes sociales'', ''Activité partielle'') or starts_with(variable, ''bdf_'') then ''A'' else ''B'' end)'),
             ('clignotant', 'publication.voit(current_user, departement, case when theme = ''Dettes sociales'' then ''A'' else ''B'' end)'),
             ('montant', 'publication.voit(current_user, departement, ''A'')'),
             ('serie', 'publication.voit(current_user, departement, ''A'')')

@@ -142,7 +142,7 @@ comment on column published.montants.departement is 'Code du département du si�
 comment on column published.montants.dette_eur is 'Dette sociale restant due. Unité : euros. Source : Urssaf.';
 comment on column published.montants.dette_part_ouvriere_eur is 'Part ouvrière (salariale) de la dette. Unité : euros. Source : Urssaf.';
 comment on column published.montants.dette_part_patronale_eur is 'Part patronale de la dette. Unité : euros. Source : Urssaf.';
-comment on column published.montants.a_delai is 'Vrai si un délai de paiement Urssaf est en cours. Source : Urssaf.';
+comment on column published.montants.a_delai is 'Vrai si un délai de paiement Urssaf est en cours ; vide si les délais ne sont pas connus. Source : Urssaf.';
 comment on column published.montants.ap_etp_consomme_12m is 'Activité partielle consommée, moyenne sur 12 mois. Unité : équivalents temps plein. Source : DGEFP.';
 
 create or replace view published.scores with (security_invoker = true) as
@@ -185,7 +185,7 @@ from publication.raison as t
 inner join publication.month as m on m.publication_id = t.publication_id
 where m.status = 'published';
 
-comment on view published.raisons is 'Une ligne par mois publié, entreprise en alerte et raison : ce qui aggrave ou réduit le risque.';
+comment on view published.raisons is 'Une ligne par mois publié, entreprise en alerte et raison : ce qui aggrave ou réduit le risque ; celles tirées de données de l’Urssaf, de la DGEFP ou de la Banque de France sont de niveau A.';
 comment on column published.raisons.mois is 'Mois d’observation (premier jour du mois). Source : Vigie.';
 comment on column published.raisons.siren is 'Numéro SIREN de l’entreprise. Source : Insee.';
 comment on column published.raisons.departement is 'Code du département du siège. Source : Insee.';
@@ -257,19 +257,20 @@ select
     t.administration as administration,
     t.offre as offre,
     t.motif as motif,
-    t.priorite as priorite
+    -- Among the offers that the reader sees: a missing number would tell of the others.
+    (row_number() over (partition by t.month, t.siren order by t.priorite))::int as priorite
 from publication.offre as t
 inner join publication.month as m on m.publication_id = t.publication_id
 where m.status = 'published';
 
-comment on view published.offres is 'Une ligne par mois publié, nouvelle détection et offre d’aide adaptée.';
+comment on view published.offres is 'Une ligne par mois publié, nouvelle détection et offre d’aide adaptée ; celles qui révèlent une donnée de l’Urssaf, de la DGEFP ou de la Banque de France sont de niveau A.';
 comment on column published.offres.mois is 'Mois d’observation (premier jour du mois). Source : Vigie.';
 comment on column published.offres.siren is 'Numéro SIREN de l’entreprise. Source : Insee.';
 comment on column published.offres.departement is 'Code du département du siège. Source : Insee.';
 comment on column published.offres.administration is 'Administration qui peut aider. Source : Vigie.';
 comment on column published.offres.offre is 'Offre d’aide. Source : Vigie.';
 comment on column published.offres.motif is 'Pourquoi cette offre convient. Source : Vigie.';
-comment on column published.offres.priorite is 'Ordre de priorité (1 = premier contact). Unité : rang. Source : Vigie.';
+comment on column published.offres.priorite is 'Ordre de priorité parmi les offres visibles (1 = premier contact). Unité : rang. Source : Vigie.';
 
 create or replace view published.territoires with (security_invoker = true) as
 select

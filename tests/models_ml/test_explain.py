@@ -52,6 +52,18 @@ def test_a_reason_carries_the_number_behind_it() -> None:
     assert phrase(feature("paydex_jours"), None, 0.1) == "Le retard de paiement des fournisseurs n'est pas connu"
 
 
+def test_a_ratio_names_what_it_is_a_ratio_to() -> None:
+    """A debt that fell in euros while contributions fell more must not read as a debt that rose."""
+    assert (
+        phrase(feature("dette_variation_3m"), 0.375, 0.4)
+        == "Variation, en 3 mois, de la dette sociale rapportée aux cotisations : +0,4 mois de cotisations"
+    )
+    assert (
+        phrase(feature("bdf_poids_dettes_fiscales_sociales"), 26.0, 0.4)
+        == f"Les dettes fiscales et sociales représentent 26,0{NNBSP}% de la valeur ajoutée"
+    )
+
+
 def test_reasons_are_ranked_by_strength_and_ties_follow_the_list(small_features: tuple[Feature, ...]) -> None:
     """Equal contributions in dictionary order gave another first reason on another day."""
     found = reasons(

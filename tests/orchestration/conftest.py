@@ -12,6 +12,10 @@ from orchestration import publication, schema
 
 MODEL = "hazard-test-00000000"
 MONTH = date(2025, 11, 1)
+_REASONS = (
+    ("Dettes sociales", "dette_eur"), ("Effectif", "effectif"), ("Données financières", "bdf_poids_frng"),
+    ("Données financières", "caf_sur_ca"), ("Activité partielle", "ap_etp_consomme"),
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -70,8 +74,13 @@ def _write_company(
         "insert into publication.candidate_entreprise (month, siren, departement, region, naf) values (%s, %s, %s, '27', '25.11Z')",
         [month, siren, departement],
     )
-    for order, theme in enumerate(("Dettes sociales", "Effectif"), start=1):
+    for order, (theme, variable) in enumerate(_REASONS, start=1):
         connection.execute(
-            "insert into publication.candidate_raison values (%s, %s, %s, %s, %s, 'variable', 1, 0.5, 'aggravant', 'Une phrase.')",
-            [month, siren, departement, order, theme],
+            "insert into publication.candidate_raison values (%s, %s, %s, %s, %s, %s, 1, 0.5, 'aggravant', 'Une phrase.')",
+            [month, siren, departement, order, theme, variable],
+        )
+    for priority, administration, level in ((1, "Urssaf", "A"), (4, "DGFiP (CDED)", "B"), (6, "Banque de France", "B")):
+        connection.execute(
+            "insert into publication.candidate_offre values (%s, %s, %s, %s, 'Offre', 'Motif.', %s, %s)",
+            [month, siren, departement, administration, priority, level],
         )

@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from orchestration import dictionary, publication
+from models_ml.features import load_features
+from orchestration import dictionary, publication, schema
 
 MONTH = date(2025, 11, 1)
 DIJON, BESANCON = "052000001", "052000002"
@@ -99,7 +100,55 @@ def test_level_b_sees_no_urssaf_amount_and_no_reason_drawn_from_one(
     role = agent("21", "B")
     assert rows(published_url, role, "select siren from published.detections") == [(DIJON,)]
     assert rows(published_url, role, "select * from published.montants") == []
-    assert rows(published_url, role, "select theme from published.raisons") == [("Effectif",)]
+    for table in ("published.raisons", "publication.raison"):
+        seen = rows(published_url, role, f"select variable from {table} order by rang")
+        assert seen == [("effectif",), ("caf_sur_ca",)]
+
+
+def test_level_a_sees_every_reason(published_url: str, agent: Callable[..., str]) -> None:
+    seen = rows(published_url, agent("21"), "select variable from published.raisons order by rang")
+    assert [name for (name,) in seen] == ["dette_eur", "effectif", "bdf_poids_frng", "caf_sur_ca", "ap_etp_consomme"]
+
+
+def test_level_b_routes_a_company_without_learning_of_its_debts(published_url: str, agent: Callable[..., str]) -> None:
+    """« Délai de paiement des cotisations » says that there is a debt, and so would an order that begins at 2."""
+    query = "select administration, priorite from published.offres order by priorite"
+    assert rows(published_url, agent("21", "B"), query) == [("DGFiP (CDED)", 1), ("Banque de France", 2)]
+    assert rows(published_url, agent("21"), query) == [("Urssaf", 1), ("DGFiP (CDED)", 2), ("Banque de France", 3)]
+    behind = "select administration, priorite from publication.offre order by priorite"
+    assert rows(published_url, agent("21", "B"), behind) == [("DGFiP (CDED)", 4), ("Banque de France", 6)]
+
+
+def test_offers_published_before_they_had_a_level_are_for_level_a(
+    published_url: str, agent: Callable[..., str]
+) -> None:
+    with psycopg.connect(published_url) as connection:
+        connection.execute(
+            "comment on schema publication is null; alter table publication.offre drop column niveau cascade"
+        )
+    schema.create(published_url)
+    assert rows(published_url, agent("21", "B"), "select * from published.offres") == []
+    assert len(rows(published_url, agent("21"), "select * from published.offres")) == 3
+
+
+def test_every_variable_of_a_protected_producer_is_a_reason_for_level_a() -> None:
+    """The row security of `raison` goes by theme and name: a new variable must fall under it."""
+    free = ("urssaf__effectif", "urssaf__effectif_ent", "urssaf__procol")
+    protected = [
+        feature
+        for feature in load_features()
+        if any(
+            source.startswith(("urssaf__", "dgefp__", "banque_de_france__")) and source not in free
+            for needed in feature.sources
+            for source in needed.split("|")
+        )
+    ]
+    assert len(protected) > 20
+    assert [
+        feature.name
+        for feature in protected
+        if feature.theme not in ("Dettes sociales", "Activité partielle") and not feature.name.startswith("bdf_")
+    ] == []
 
 
 def test_a_role_without_habilitation_sees_nothing(published_url: str, agent: Callable[..., str]) -> None:

@@ -167,6 +167,11 @@ def test_a_lit_rule_comes_with_what_it_was_worth() -> None:
     assert "Clignotants allumés" not in Page(html.render(one_company())).words
 
 
+@pytest.mark.parametrize(("a_delai", "words"), [(None, "non connu"), (False, "aucun en cours"), (True, "en cours")])
+def test_delais_that_were_never_delivered_are_not_said_to_be_none(a_delai: bool | None, words: str) -> None:
+    assert f"Délai de paiement Urssaf{words} " in Page(html.render(one_company(a_delai=a_delai))).words
+
+
 def test_the_sources_that_the_model_does_without_are_named() -> None:
     """A month scored without Altares reads like any other, unless the freshness box says it."""
     unused = tuple(each.model_copy(update={"est_ecartee": each.source == "altares__paydex"}) for each in FRESHNESS)

@@ -86,7 +86,7 @@ detection as (
         company_month.dette_eur,
         company_month.dette_part_ouvriere_eur,
         company_month.dette_part_patronale_eur,
-        coalesce(company_month.delai_en_cours = 1, false) as a_delai,
+        company_month.delai_en_cours = 1 as a_delai,
         company_month.ap_etp_consomme_12m
     from novelty
     inner join candidate_score on novelty.month = candidate_score.month and novelty.siren = candidate_score.siren
