@@ -174,19 +174,24 @@ typed_event as (
 
 ),
 
--- A plan lasts ten years at most: its end is written as an event, so that nothing older comes back.
+-- A plan lasts ten years at most: its end is written as an event, so that nothing older comes back. It is seen ten years later,
+-- but keeps the date of the plan: it ends that plan, and nothing judged since.
 event_with_end_of_plan as (
 
-    select * from typed_event
+    select
+        *,
+        date_effet as seen_from
+    from typed_event
     union all
     select
         siren,
-        (date_effet + interval '10 years')::date as date_effet,
+        date_effet,
         known_from,
         known_to,
         'fin' as etape,
         severite,
-        source
+        source,
+        (date_effet + interval '10 years')::date as seen_from
     from typed_event
     where etape = 'plan'
 
@@ -202,7 +207,7 @@ event as (
         source,
         known_from,
         known_to,
-        greatest({{ month_index('known_from') }}, {{ month_index('date_effet') }}) as valid_from,
+        greatest({{ month_index('known_from') }}, {{ month_index('seen_from') }}) as valid_from,
         {{ month_index_open('known_to') }} as valid_to
     from event_with_end_of_plan
 
