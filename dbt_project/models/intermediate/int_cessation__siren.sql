@@ -1,8 +1,11 @@
 {{ config(indexes=[{'columns': ['siren'], 'unique': true}]) }}
 
+{%- set known_at = computed_end_date() %}
+
 with
 
--- Periods and establishments as they stand at the end of the range, each known since the first version that says the same state.
+-- Periods and establishments as they stand at the end of the last month computed, each known since the first version that says
+-- the same state.
 historique as (
 
     select
@@ -11,9 +14,9 @@ historique as (
         etat_administratif,
         min(known_from) as known_from
     from {{ ref('stg_insee__etablissement_historique') }}
-    where known_from < {{ range_end_date() }} and date_debut is not null and etat_administratif is not null
+    where known_from < {{ known_at }} and date_debut is not null and etat_administratif is not null
     group by siret, date_debut, etat_administratif
-    having bool_or(known_to >= {{ range_end_date() }})
+    having bool_or(known_to >= {{ known_at }})
 
 ),
 
@@ -24,16 +27,16 @@ etablissement as (
         etat_administratif,
         min(known_from) as known_from
     from {{ ref('stg_insee__etablissement') }}
-    where known_from < {{ range_end_date() }}
+    where known_from < {{ known_at }}
     group by siret, etat_administratif
-    having bool_or(known_to >= {{ range_end_date() }})
+    having bool_or(known_to >= {{ known_at }})
 
 ),
 
 compte as (
 
     select * from {{ ref('stg_urssaf__compte') }}
-    where known_from < {{ range_end_date() }} and known_to >= {{ range_end_date() }}
+    where known_from < {{ known_at }} and known_to >= {{ known_at }}
 
 ),
 
