@@ -96,12 +96,13 @@ def procedures(source: Connection) -> pl.DataFrame:
     )
     meaning = pl.DataFrame([(n, *m) for n, m in JUDGMENTS.items()], ["nature", "stage", "severity"], orient="row")
     events = judgments.join(meaning, on="nature")
-    # A plan lasts ten years at most.
+    # A plan lasts ten years at most; its end is one of its own day, seen ten years later.
     over = events.filter(pl.col("stage") == PLAN).with_columns(
-        pl.col("jour").dt.offset_by("10y"), stage=pl.lit(ENDED, pl.Int64)
+        seen=pl.col("jour").dt.offset_by("10y"), stage=pl.lit(ENDED, pl.Int64)
     )
     rank = (pl.col("jour").cast(pl.Int64) * 4 + pl.col("stage")).alias("rank")
-    events = pl.concat([events, over]).with_columns(rank, known("jour").alias("m")).sort(KEYS)
+    events = events.with_columns(seen="jour")
+    events = pl.concat([events, over.select(events.columns)]).with_columns(rank, known("seen").alias("m")).sort(KEYS)
     severity, ended = pl.col("severity"), pl.col("stage") == ENDED
 
     def last(condition: pl.Expr) -> pl.Expr:

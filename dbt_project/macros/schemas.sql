@@ -32,8 +32,8 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# Empties what the events of a run write again: all that courts and Sirene say as of its last month, and the URSSAF defaults of
-   its months and of the month after, whose beginning depends on them. #}
+{# Empties what the events of a run write again: all that courts and Sirene say as of the last month computed, and the URSSAF
+   defaults of the months of the run and of the month after, whose beginning depends on them. #}
 {% macro delete_events() -%}
     {%- if has_frozen_months() -%}
         delete from {{ this }}
@@ -64,5 +64,17 @@
 {% macro frozen_mart(name) -%}
     {%- if execute -%}
         {{ return(load_relation(api.Relation.create(database=target.database, schema=generate_schema_name('marts', none), identifier=name))) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{# First day after the last month computed, by this run or another: what events say as of that day must not be forgotten when an
+   old month is computed again. #}
+{% macro computed_end_date() -%}
+    {%- set mart = frozen_mart('mart_company_month') -%}
+    {%- if mart -%}
+        {%- set last = run_query("select greatest(max(month), '" ~ var('month_end') ~ "') from " ~ mart).rows[0][0] -%}
+        ('{{ last }}'::date + interval '1 month')::date
+    {%- else -%}
+        {{ range_end_date() }}
     {%- endif -%}
 {%- endmacro %}

@@ -17,6 +17,7 @@ FIRST, LAST = "2019-09-01", "2020-02-01"
 #: As-of months, latest first: each forgets more than the one before it.
 AS_OF = ("2020-01-01", "2019-11-01", "2019-09-01")
 TABLES = ("mart_company_month", "mart_source_freshness", "mart_perimetre", "mart_clignotant")
+EVENTS = "select e::text from marts.mart_evenement e order by 1"
 
 
 def _versions(dice: random.Random, known: date, row: dict[str, Any], change: str) -> list[dict[str, Any]]:
@@ -278,8 +279,7 @@ def test_months_built_one_by_one_equal_months_built_together(
             steps.features(month, month)
         for table in (*TABLES, "mart_outcome", "mart_clignotant_valeur"):
             assert cells_of(steps, table) == cells_of(together, table), table
-        events = "select e::text from marts.mart_evenement e order by 1"
-        assert steps.query(events) == together.query(events)
+        assert steps.query(EVENTS) == together.query(EVENTS)
         assert {kind for (kind,) in steps.query("select distinct type_evenement from marts.mart_evenement")} >= {"defaut_urssaf", "fermeture"}
 
 
@@ -329,13 +329,16 @@ def test_a_month_built_again_leaves_the_others_untouched(together: Warehouse) ->
     before = together.query(
         "select month, siren, xmin::text from marts.mart_company_month where month <> '2019-12-01' order by 1, 2"
     )
-    cells = cells_of(together, "mart_company_month")
+    tables = ("mart_company_month", "mart_outcome")
+    cells = [cells_of(together, table) for table in tables]
+    events = together.query(EVENTS)
     together.features("2019-12-01", "2019-12-01")
     after = together.query(
         "select month, siren, xmin::text from marts.mart_company_month where month <> '2019-12-01' order by 1, 2"
     )
     assert after == before
-    assert cells_of(together, "mart_company_month") == cells
+    assert [cells_of(together, table) for table in tables] == cells
+    assert together.query(EVENTS) == events
 
 
 def test_lists_built_one_by_one_equal_lists_built_together(together: Warehouse) -> None:

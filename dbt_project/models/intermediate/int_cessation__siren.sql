@@ -1,28 +1,55 @@
 {{ config(indexes=[{'columns': ['siren'], 'unique': true}]) }}
 
+{%- set known_at = computed_end_date() %}
+
 with
 
+-- Periods and establishments as they stand at the end of the last month computed, each known since the first version that says
+-- the same state.
 historique as (
 
-    select * from {{ ref('stg_insee__etablissement_historique') }}
-    where known_from < {{ range_end_date() }} and known_to >= {{ range_end_date() }}
+    select
+        siret,
+        date_debut,
+        etat_administratif,
+        min(known_from) as known_from
+    from {{ ref('stg_insee__etablissement_historique') }}
+    where known_from < {{ known_at }} and date_debut is not null and etat_administratif is not null
+    group by siret, date_debut, etat_administratif
+    having bool_or(known_to >= {{ known_at }})
 
 ),
 
 etablissement as (
 
-    select * from {{ ref('stg_insee__etablissement') }}
-    where known_from < {{ range_end_date() }} and known_to >= {{ range_end_date() }}
+    select
+        siret,
+        etat_administratif,
+        min(known_from) as known_from
+    from {{ ref('stg_insee__etablissement') }}
+    where known_from < {{ known_at }}
+    group by siret, etat_administratif
+    having bool_or(known_to >= {{ known_at }})
 
 ),
 
 compte as (
 
     select * from {{ ref('stg_urssaf__compte') }}
-    where known_from < {{ range_end_date() }} and known_to >= {{ range_end_date() }}
+    where known_from < {{ known_at }} and known_to >= {{ known_at }}
 
 ),
 
+period_and_the_one_before as (
+
+    select
+        *,
+        lag(etat_administratif) over (partition by siret order by date_debut) as state_before
+    from historique
+
+),
+
+-- A period that began with another attribute went on with the state of the one before.
 state as (
 
     select
@@ -31,8 +58,8 @@ state as (
         date_debut,
         known_from,
         row_number() over (partition by siret order by date_debut desc) as recency
-    from historique
-    where date_debut is not null
+    from period_and_the_one_before
+    where etat_administratif is distinct from state_before
 
 ),
 
@@ -47,12 +74,12 @@ last_state as (
     where recency = 1
     union all
     select
-        etablissement.siret,
-        etablissement.etat_administratif,
+        siret,
+        etat_administratif,
         null as date_debut,
-        etablissement.known_from
+        known_from
     from etablissement
-    where etablissement.siret not in (select historique.siret from historique)
+    where siret not in (select historique.siret from historique)
 
 ),
 

@@ -1,6 +1,6 @@
 {{ config(indexes=[{'columns': ['siren']}]) }}
 
-with
+with recursive
 
 procol as (
 
@@ -12,6 +12,8 @@ annonce as (
 
     select
         *,
+        -- Orders notices: by day of publication, then by number.
+        concat_ws(' ', date_parution, lpad(numero_annonce, greatest(12, length(numero_annonce)), '0')) as place,
         {{ plain_text('jugement_nature') }} as nature,
         case
             when {{ plain_text('type_annonce') }} like '%rectif%' then 'rectificatif'
@@ -22,59 +24,125 @@ annonce as (
 
 ),
 
--- A rectificatif replaces the notice it corrects and an annulation removes it: by the link they give,
--- else by siren and judgment (same family, and same date or same nature), the closest earlier notice.
-notice_and_its_correction as (
+-- A rectificatif replaces the notice it corrects and an annulation removes it. By the link they give: a rectificatif publishes the
+-- whole notice again, so all companies of the linked one are meant, also those that it no longer names.
+notice_by_link as (
 
     select
-        correction.known_from as corrected_from,
+        correction.place as correction_place,
+        correction.siren as correction_siren,
+        correction.known_from,
+        notice.place,
+        notice.siren
+    from annonce as correction
+    inner join annonce as notice
+        on
+            correction.numero_annonce_precedente = notice.numero_annonce
+            and correction.date_parution_precedente = notice.date_parution
+            and correction.place > notice.place
+    where correction.avis <> 'initial'
+
+),
+
+-- Else by siren and judgment (same family, and same date or, within a year, same nature): the closest notice published before,
+-- among those known by then if there is one, so that a notice that comes late moves nothing.
+notice_by_judgment as (
+
+    select
+        correction.place as correction_place,
+        correction.siren as correction_siren,
+        correction.known_from,
+        notice.place,
         notice.siren,
-        notice.date_parution,
-        notice.numero_annonce,
         row_number() over (
-            partition by correction.siren, correction.date_parution, correction.numero_annonce
+            partition by correction.siren, correction.place, correction.known_from
             order by
-                (
-                    correction.numero_annonce_precedente = notice.numero_annonce
-                    and correction.date_parution_precedente = notice.date_parution
-                ) desc nulls last,
+                greatest(notice.known_from, correction.known_from),
                 (correction.jugement_date = notice.jugement_date) desc nulls last,
-                notice.date_parution desc,
-                notice.numero_annonce desc
+                notice.place desc
         ) as closeness
     from annonce as correction
     inner join annonce as notice
         on
             correction.siren = notice.siren
-            and (correction.date_parution, correction.numero_annonce) <> (notice.date_parution, notice.numero_annonce)
-            and notice.date_parution <= correction.date_parution
-            and notice.avis <> 'annulation'
+            and correction.place > notice.place
+            and correction.jugement_famille is not distinct from notice.jugement_famille
+            and (
+                correction.jugement_date = notice.jugement_date
+                or (
+                    correction.nature = notice.nature
+                    and correction.date_parution <= notice.date_parution + interval '12 months'
+                )
+            )
     where
         correction.avis <> 'initial'
-        and (
-            (
-                correction.numero_annonce_precedente = notice.numero_annonce
-                and correction.date_parution_precedente = notice.date_parution
-            )
-            or (
-                correction.numero_annonce_precedente is null
-                and correction.jugement_famille is not distinct from notice.jugement_famille
-                and (correction.jugement_date = notice.jugement_date or correction.nature = notice.nature)
-            )
-        )
+        and notice.avis <> 'annulation'
+        and (correction.numero_annonce_precedente is null or correction.date_parution_precedente is null)
+
+),
+
+correction as (
+
+    select * from notice_by_link
+    union all
+    select
+        correction_place,
+        correction_siren,
+        known_from,
+        place,
+        siren
+    from notice_by_judgment
+    where closeness = 1
+
+),
+
+-- From each correction to the notice it corrects, and on to the one which that corrects, if it is a correction too; known once every
+-- correction on the way is.
+lineage as (
+
+    select * from correction
+    union
+    select
+        lineage.correction_place,
+        lineage.correction_siren,
+        greatest(lineage.known_from, correction.known_from) as known_from,
+        correction.place,
+        correction.siren
+    from lineage
+    inner join correction on lineage.place = correction.correction_place and lineage.siren = correction.correction_siren
+
+),
+
+-- The last correction speaks alone: it closes the notice and all earlier corrections of it.
+closed_notice as (
+
+    select
+        place,
+        siren,
+        known_from as corrected_from
+    from correction
+    union all
+    select
+        earlier.correction_place as place,
+        earlier.correction_siren as siren,
+        greatest(earlier.known_from, later.known_from) as corrected_from
+    from lineage as earlier
+    inner join lineage as later
+        on
+            earlier.place = later.place
+            and earlier.siren = later.siren
+            and earlier.correction_place < later.correction_place
 
 ),
 
 first_correction_of_a_notice as (
 
     select
+        place,
         siren,
-        date_parution,
-        numero_annonce,
         min(corrected_from) as corrected_from
-    from notice_and_its_correction
-    where closeness = 1
-    group by siren, date_parution, numero_annonce
+    from closed_notice
+    group by place, siren
 
 ),
 
@@ -90,8 +158,7 @@ notice_until_corrected as (
     left join first_correction_of_a_notice as correction
         on
             annonce.siren = correction.siren
-            and annonce.date_parution = correction.date_parution
-            and annonce.numero_annonce = correction.numero_annonce
+            and annonce.place = correction.place
     where annonce.avis <> 'annulation'
 
 ),
@@ -174,19 +241,24 @@ typed_event as (
 
 ),
 
--- A plan lasts ten years at most: its end is written as an event, so that nothing older comes back.
+-- A plan lasts ten years at most: its end is written as an event, so that nothing older comes back. It is seen ten years later,
+-- but keeps the date of the plan: it ends that plan, and nothing judged since.
 event_with_end_of_plan as (
 
-    select * from typed_event
+    select
+        *,
+        date_effet as seen_from
+    from typed_event
     union all
     select
         siren,
-        (date_effet + interval '10 years')::date as date_effet,
+        date_effet,
         known_from,
         known_to,
         'fin' as etape,
         severite,
-        source
+        source,
+        (date_effet + interval '10 years')::date as seen_from
     from typed_event
     where etape = 'plan'
 
@@ -202,7 +274,7 @@ event as (
         source,
         known_from,
         known_to,
-        greatest({{ month_index('known_from') }}, {{ month_index('date_effet') }}) as valid_from,
+        greatest({{ month_index('known_from') }}, {{ month_index('seen_from') }}) as valid_from,
         {{ month_index_open('known_to') }} as valid_to
     from event_with_end_of_plan
 

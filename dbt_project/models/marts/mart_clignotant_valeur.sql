@@ -8,7 +8,7 @@
 
 {#- Measured again for a year after the 18 months are over and observed: a later correction of an old judgment moves nothing. -#}
 {%- set to_measure -%}
-    month <= {{ range_end_date() }} - interval '21 months'
+    month <= {{ computed_end_date() }} - interval '21 months'
     {%- if has_frozen_months() %}
     and month > coalesce((select max(measured.month) from {{ this }} as measured), '-infinity')
     {%- endif -%}

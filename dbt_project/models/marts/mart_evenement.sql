@@ -7,6 +7,8 @@
     )
 }}
 
+{%- set known_at = computed_end_date() %}
+
 with
 
 procedure_collective as (
@@ -34,20 +36,19 @@ month_in_default as (
 
 ),
 
--- What is known at the end of the last month built: a notice corrected or cancelled by then opens nothing.
+-- What is known at the end of the last month computed: a notice corrected or cancelled by then opens nothing. One that was written again
+-- with the same judgment date has been known since its first version.
 opening as (
 
     select
         siren,
         date_effet as date_evenement,
         min(known_from) as connu_le,
-        max(severite) as severite
+        max(severite) filter (where known_to >= {{ known_at }}) as severite
     from procedure_collective
-    where
-        etape in ('ouverture', 'conversion')
-        and known_from < {{ range_end_date() }}
-        and known_to >= {{ range_end_date() }}
+    where etape in ('ouverture', 'conversion') and known_from < {{ known_at }}
     group by siren, date_effet
+    having bool_or(known_to >= {{ known_at }})
 
 ),
 

@@ -1,5 +1,7 @@
 {{ config(materialized='view') }}
 
+{%- set known_at = computed_end_date() %}
+
 with
 
 company_month as (
@@ -61,8 +63,8 @@ cessation as (
 observation as (
 
     select
-        ({{ range_end_date() }} - interval '2 months')::date - 1 as observe_jusqu_au,
-        {{ range_end_date() }} - 1 as dernier_jour_calcule
+        ({{ known_at }} - interval '2 months')::date - 1 as observe_jusqu_au,
+        {{ known_at }} - 1 as dernier_jour_calcule
 
 ),
 
