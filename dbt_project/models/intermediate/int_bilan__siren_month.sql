@@ -14,6 +14,21 @@ eligible as (
 
 ),
 
+known_ratio as (
+
+    select
+        ratio.*,
+        {{ known_months('ratio') }}
+    from ratio
+    inner join eligible using (siren)
+    -- Accounts speak for 24 months, those before them when they closed 550 days before at most.
+    where
+        {{ known_in_range('ratio') }}
+        and ratio.date_cloture_exercice >= {{ range_start_date() }} - interval '24 months 550 days'
+
+),
+
+-- A closing date to come is a typing error: it must not hide the real accounts, and counts from its month only.
 version as (
 
     select
@@ -32,13 +47,9 @@ version as (
         ratio.caf_sur_ca::double precision as caf_sur_ca,
         ratio.marge_ebe::double precision as marge_ebe,
         ratio.credit_fournisseurs_jours::double precision as credit_fournisseurs_jours,
-        {{ known_months('ratio') }}
-    from ratio
-    inner join eligible using (siren)
-    -- Accounts speak for 24 months, those before them when they closed 550 days before at most.
-    where
-        {{ known_in_range('ratio') }}
-        and ratio.date_cloture_exercice >= {{ range_start_date() }} - interval '24 months 550 days'
+        greatest(ratio.valid_from, {{ month_index('ratio.date_cloture_exercice') }}) as valid_from,
+        ratio.valid_to
+    from known_ratio as ratio
 
 ),
 
