@@ -87,20 +87,24 @@ def _banque_de_france(source: Connection) -> pl.DataFrame:
 
 
 def _accounts(source: Connection) -> pl.DataFrame:
-    """Accounts, the complete ones of a closing date, beside those before them when these closed 550 days before at most."""
+    """Accounts (complete, else of the group, else simplified), beside those that the company or the group closed a year before."""
     ratios = ", ".join(f"{name}::float8 as {name}" for name in RATIOS)
     accounts = read(
         source,
         "select siren::int, date_cloture_exercice, chiffre_affaires_eur::float8 as ca, resultat_net_eur::float8 as resultat,"
-        f" array_position('{{C,K,S}}', type_bilan) as preference, {ratios}, _known_from as known from raw.inpi__ratio",
+        " array_position('{C,K,S}', type_bilan) as preference, type_bilan = 'K' as of_the_group,"
+        f" {ratios}, _known_from as known from raw.inpi__ratio",
     ).sort("siren", "date_cloture_exercice", "preference")
-    accounts = accounts.unique(["siren", "date_cloture_exercice"], keep="first", maintain_order=True)
-    before = pl.col("ca", "date_cloture_exercice").shift(1).over("siren").name.suffix("_before")
-    recent = pl.col("date_cloture_exercice") - pl.col("date_cloture_exercice_before") <= pl.duration(days=550)
-    return accounts.with_columns(before).with_columns(
-        pl.when((pl.col("ca_before") > 0) & recent).then(pl.col("ca") / pl.col("ca_before") - 1).alias("ca_evolution"),
+    kind = ["siren", "of_the_group"]
+    accounts = accounts.unique([*kind, "date_cloture_exercice"], keep="first", maintain_order=True)
+    before = pl.col("ca", "date_cloture_exercice").shift(1).over(kind).name.suffix("_before")
+    days = (pl.col("date_cloture_exercice") - pl.col("date_cloture_exercice_before")).dt.total_days()
+    comparable = (pl.col("ca_before") > 0) & days.is_between(330, 400)
+    accounts = accounts.with_columns(before).with_columns(
+        pl.when(comparable).then(pl.col("ca") / pl.col("ca_before") - 1).alias("ca_evolution"),
         pl.when(pl.col("ca") > 0).then(pl.col("resultat") / pl.col("ca")).alias("resultat_net_sur_ca"),
     )
+    return accounts.unique(["siren", "date_cloture_exercice"], keep="first", maintain_order=True)
 
 
 def _contributions(source: Connection) -> pl.DataFrame:

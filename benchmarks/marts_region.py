@@ -13,7 +13,8 @@ import psycopg
 
 #: Each company: one account; a debt in one month out of eight, lowered a month later, paid in three (a year later for one company
 #: out of twelve). Some: a second establishment (sometimes the new seat), all closed, half of their employees gone for a while, no
-#: accounts for years, no supplier delays for months, a group; now and then a délai, a commission, partial activity, a procedure.
+#: accounts for years, accounts of a group every other year, a shorter year, no supplier delays for months, a group; now and then a
+#: délai, a commission, partial activity, a procedure.
 _TABLES = """
 create temp table company as
 select n, lpad(n::text, 9, '0') as siren, lpad(n::text, 9, '0') || '00001' as siret, 'K' || n as compte, 10 + n * 7 % 90 as size
@@ -80,11 +81,15 @@ where n % 4 <> 0 and not (n % 9 = 1 and (m + 240) % 48 > 30) order by m;
 insert into raw.inpi__ratio (siren, date_cloture_exercice, type_bilan, chiffre_affaires_eur, resultat_net_eur, marge_ebe,
     autonomie_financiere, taux_d_endettement, ratio_de_liquidite, caf_sur_ca, couverture_des_interets, credit_fournisseurs_jours,
     poids_bfr_exploitation_sur_ca, _delivery_id, _line, _known_from)
-select siren, after - 1, kind, size * (150000 + abs(hashint4(n * 7 + m)) % 30000), size * (abs(hashint4(n + m)) % 9000 - 2000),
+select siren, after - 1 - case when n % 20 = 7 and (m + 240) % 24 < 12 then 61 else 0 end, kind,
+    size * (150000 + abs(hashint4(n * 7 + m)) % 30000), size * (abs(hashint4(n + m)) % 9000 - 2000),
     abs(hashint4(n * m)) % 30 - 10 + extra, noise % 70, noise % 300 / 10.0, noise % 290, noise % 25 - extra,
     case when noise % 9 > 0 then noise % 80 end, noise % 91 + extra, noise % 61 - 20, 1, n, after + 209
-from company, period, (values ('S', 1), ('C', 0)) as accounts (kind, extra), lateral (values (abs(hashint4(n * 11 + m)))) as drawn (noise)
-where (m + 240) % 12 = n % 12 and (kind = 'C' or n % 25 = 0) and not (n % 15 = 2 and (m + 240) % 48 > 11) order by m;
+from company, period, (values ('S', 1), ('C', 0), ('K', 2)) as accounts (kind, extra),
+    lateral (values (abs(hashint4(n * 11 + m)))) as drawn (noise)
+where (m + 240) % 12 = n % 12 and not (n % 15 = 2 and (m + 240) % 48 > 11) and case kind
+    when 'S' then n % 25 = 0 when 'K' then n % 20 = 3 else n % 20 <> 3 or (m + 240) % 24 < 12
+end order by m;
 insert into raw.banque_de_france__ratio (siren, annee, arrete_bilan, poids_frng, poids_dettes_fiscales_sociales,
     _delivery_id, _line, _known_from)
 select siren, date_part('year', month), after - 1, abs(hashint4(n * 3 + m)) % 400 / 10.0, abs(hashint4(n * 5 + m)) % 50, 1, n,

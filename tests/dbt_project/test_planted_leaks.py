@@ -78,7 +78,7 @@ LEAKS = {
         "0 as valid_from, {{ month_index_open('known_to') }} as valid_to",
     ),
     "insee__etablissement_historique": (
-        "int_etablissement__siren_delta",
+        "int_etablissement__version",
         "{{ known_months('historique') }}",
         "{{ month_index('historique.date_debut') }} as valid_from, {{ month_index_open('historique.known_to') }} as valid_to",
     ),

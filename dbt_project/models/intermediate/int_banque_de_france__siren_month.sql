@@ -14,17 +14,28 @@ eligible as (
 
 ),
 
-version as (
+known_ratio as (
 
     select
-        ratio.siren,
-        ratio.arrete_bilan,
-        ratio.poids_frng::double precision as poids_frng,
-        ratio.poids_dettes_fiscales_sociales::double precision as poids_dettes_fiscales_sociales,
+        ratio.*,
         {{ known_months('ratio') }}
     from ratio
     inner join eligible using (siren)
     where {{ known_in_range('ratio') }}
+
+),
+
+-- A closing date to come is a typing error: it must not hide the real ratios, and counts from its month only.
+version as (
+
+    select
+        siren,
+        arrete_bilan,
+        poids_frng::double precision as poids_frng,
+        poids_dettes_fiscales_sociales::double precision as poids_dettes_fiscales_sociales,
+        greatest(valid_from, {{ month_index('arrete_bilan') }}) as valid_from,
+        valid_to
+    from known_ratio
 
 ),
 

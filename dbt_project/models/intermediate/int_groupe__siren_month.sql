@@ -52,7 +52,7 @@ group_of_a_company as (
     {{ ruling_segments(
         'member_version',
         ['siren'],
-        'version.niveau_detention = 0, version.part_financiere desc nulls last, version.niveau_detention, version.code_groupe',
+        'coalesce(version.niveau_detention = 0, false), version.part_financiere desc nulls last, version.niveau_detention, version.code_groupe',
         ['code_groupe', 'siren_groupe', 'part_financiere'],
     ) }}
 

@@ -1,10 +1,27 @@
 {{ config(indexes=[{'columns': ['siren', 'month_index'], 'unique': true}]) }}
 
+{%- set place = ['siret', 'departement', 'code_commune', 'libelle_commune', 'code_pays_etranger', 'naf'] -%}
+{%- set naf_rev2 -%}
+case when replace(lower(etablissement.nomenclature_activite), '_', '') = 'nafrev2' then etablissement.activite_principale end
+{%- endset %}
+
 with
 
 etablissement as (
 
     select * from {{ ref('stg_insee__etablissement') }}
+
+),
+
+etat as (
+
+    select * from {{ ref('int_etablissement__etat') }}
+
+),
+
+delivery as (
+
+    select * from {{ ref('stg_ingest__delivery') }}
 
 ),
 
@@ -62,19 +79,20 @@ first_month_of_sirene as (
 
 ),
 
-siege_version as (
+head_office as (
 
     select
         etablissement.siren,
         etablissement.siret,
-        etablissement.date_creation,
         etablissement.departement,
         etablissement.code_commune,
         etablissement.libelle_commune,
         etablissement.code_pays_etranger,
-        case
-            when replace(lower(etablissement.nomenclature_activite), '_', '') = 'nafrev2' then etablissement.activite_principale
-        end as naf,
+        {{ naf_rev2 }} as naf,
+        row_number() over (
+            partition by etablissement.siren
+            order by etablissement.date_creation desc nulls last, etablissement.siret desc
+        ) as preference,
         {{ known_months('etablissement') }}
     from etablissement
     inner join eligible using (siren)
@@ -84,14 +102,101 @@ siege_version as (
 
 ),
 
+first_head_office as (
+
+    select
+        siren,
+        min(valid_from) as valid_from
+    from head_office
+    group by siren
+
+),
+
+-- The first stock names the head office of the day it was received. In the months before it, until the head office is created and
+-- known, another establishment known then stands in: the oldest that is open, or else the last one to have closed. From the
+-- reception on, a company delivered without a head office has none.
+establishment_before_the_stock as (
+
+    select
+        etablissement.*,
+        {{ naf_rev2 }} as naf,
+        least({{ month_index('delivery.received_on') }}, first_head_office.valid_from) as end_month,
+        {{ known_months('etablissement') }}
+    from etablissement
+    inner join eligible on etablissement.siren = eligible.siren
+    inner join delivery on etablissement.delivery_id = delivery.delivery_id
+    left join first_head_office on etablissement.siren = first_head_office.siren
+    where
+        not etablissement.est_siege
+        and {{ known_in_range('etablissement') }}
+        and delivery.received_on >= {{ range_start_date() }} + interval '1 month'
+        and etablissement.known_from < delivery.received_on
+        and coalesce(first_head_office.valid_from > {{ range_first() }}, true)
+
+),
+
+state_before_the_stock as (
+
+    select
+        establishment.*,
+        case when etat.etat_administratif <> 'A' then etat.date_debut end as closed_on,
+        greatest(establishment.valid_from, etat.change_month, {{ range_first() }}) as state_from,
+        least(establishment.valid_to, establishment.end_month, etat.segment_to) as state_to
+    from establishment_before_the_stock as establishment
+    inner join etat on establishment.siret = etat.siret
+    where etat.is_known
+
+),
+
+-- Who is open when another comes, and still is when it goes, hides it: leaving it out spares companies with thousands of
+-- establishments, where each would be compared with all the others.
+stand_in as (
+
+    select
+        *,
+        row_number() over (partition by siren order by closed_on desc nulls first, date_creation, siret) as preference,
+        max(open_until) over (
+            partition by siren
+            order by date_creation, siret
+            rows between unbounded preceding and 1 preceding
+        ) as hidden_until
+    from (
+        select
+            *,
+            coalesce(
+                min(case when closed_on is not null then state_from end) over (partition by siret),
+                max(state_to) over (partition by siret)
+            ) as open_until
+        from state_before_the_stock
+        where state_from < state_to
+    ) as state
+
+),
+
+siege_version as (
+
+    select
+        siren,
+        {{ place | join(',\n        ') }},
+        preference,
+        valid_from,
+        valid_to
+    from head_office
+    union all
+    select
+        siren,
+        {{ place | join(',\n        ') }},
+        preference,
+        state_from as valid_from,
+        state_to as valid_to
+    from stand_in
+    where coalesce(hidden_until < state_to, true)
+
+),
+
 siege as (
 
-    {{ ruling_segments(
-        'siege_version',
-        ['siren'],
-        'version.date_creation desc nulls last, version.siret desc',
-        ['siret', 'departement', 'code_commune', 'libelle_commune', 'code_pays_etranger', 'naf'],
-    ) }}
+    {{ ruling_segments('siege_version', ['siren'], 'version.preference', place) }}
 
 ),
 

@@ -49,7 +49,7 @@ months as (
 {{ source_name }} as (
 
     -- What was known in the first month: what came lately says from which date on older blocks can still matter, the others stay
-    -- unread.
+    -- unread. A fact dated after the day it was known is a typing error, and says nothing of how far the source goes.
     select
         '{{ source_name }}' as source,
         coalesce(
@@ -61,12 +61,15 @@ months as (
         ) as known_on,
         (
             select max(anytime.{{ fact_date }}) from {{ ref('stg_' ~ source_name) }} as anytime
-            where anytime.known_from < {{ end_of_first_month }} and anytime.{{ fact_date }} >= coalesce(lately.derniere_periode, '-infinity')
+            where
+                anytime.known_from < {{ end_of_first_month }}
+                and anytime.{{ fact_date }} >= coalesce(lately.derniere_periode, '-infinity')
+                and anytime.{{ fact_date }} <= anytime.known_from
         ) as derniere_periode
     from (
         select
             max(known_from) as known_on,
-            max({{ fact_date }}) as derniere_periode
+            max({{ fact_date }}) filter (where {{ fact_date }} <= known_from) as derniere_periode
         from {{ ref('stg_' ~ source_name) }}
         where known_from < {{ end_of_first_month }} and known_from >= {{ range_start_date() }} - interval '2 months'
     ) as lately
@@ -75,7 +78,7 @@ months as (
     select
         '{{ source_name }}' as source,
         known_from as known_on,
-        max({{ fact_date }}) as derniere_periode
+        max({{ fact_date }}) filter (where {{ fact_date }} <= known_from) as derniere_periode
     from {{ ref('stg_' ~ source_name) }}
     where known_from >= {{ end_of_first_month }} and known_from < {{ range_end_date() }}
     group by known_from

@@ -31,7 +31,6 @@ etablissement as (
     select
         siret,
         est_siege,
-        etat_administratif,
         departement,
         code_commune,
         libelle_commune,
@@ -41,14 +40,14 @@ etablissement as (
 
 ),
 
-historique as (
+-- Open or closed as the company counts it.
+etat as (
 
     select
         siret,
-        etat_administratif,
-        row_number() over (partition by siret order by date_debut desc) as recency
-    from {{ ref('stg_insee__etablissement_historique') }}
-    where {{ known }} and date_debut < {{ range_end_date() }}
+        etat_administratif
+    from {{ ref('int_etablissement__etat') }}
+    where is_known and change_month <= {{ month }} and segment_to > {{ month }}
 
 ),
 
@@ -211,7 +210,7 @@ establishment_month as (
 
         ----------  identity
         etablissement.est_siege,
-        coalesce(historique.etat_administratif, etablissement.etat_administratif) = 'A' as est_actif,
+        etat.etat_administratif = 'A' as est_actif,
         etablissement.departement,
         etablissement.code_commune,
         etablissement.libelle_commune,
@@ -240,7 +239,7 @@ establishment_month as (
     from place
     inner join company on left(place.siret, 9) = company.siren
     left join etablissement on place.siret = etablissement.siret
-    left join historique on place.siret = historique.siret and historique.recency = 1
+    left join etat on place.siret = etat.siret
     left join effectif on place.siret = effectif.siret and effectif.recency = 1
     left join dette on place.siret = dette.siret
     left join delai on place.siret = delai.siret
