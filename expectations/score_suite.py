@@ -97,13 +97,14 @@ with mois as (
         cast(jour as date) as month,
         cast(jour - interval '1 month' as date) as avant,
         (select r.model_id from ml.run_month as r where r.month = cast(jour as date)) as model_id,
+        (select r.liste_comparee from ml.run_month as r where r.month = cast(jour as date)) as liste_comparee,
         (select r.model_id from ml.run_month as r where r.month = cast(jour - interval '1 month' as date)) as modele_avant
     from generate_series({first}, {last}, interval '1 month') as jour
 ),
 compares as (
     select m.month, m.model_id, r.month as avant
     from mois as m
-    inner join ml.run_month as r on r.model_id <> m.model_id and r.month in (m.avant, (
+    inner join ml.run_month as r on r.model_id <> m.model_id and r.month in (m.avant, m.liste_comparee, (
         select max(p.month) from publication.month as p
         where p.status = 'published' and p.month < {first} and m.month = {first}
     ))

@@ -96,13 +96,13 @@ def rollback(url: str, month: date) -> int | None:
         return int(restored[0]) if restored else None
 
 
-def last_list_before(url: str, month: date) -> date | None:
-    """Month of the last list that readers see before `month`: what is new in a list is new since then."""
+def lists_before(url: str, month: date) -> list[date]:
+    """Months of the lists that readers see before `month`, in order."""
     with connect(url, role=ROLE) as connection:
-        before: date | None = _one(
-            connection, "select max(month) from publication.month where status = 'published' and month < %s", month
-        )
-    return before
+        rows = connection.execute(
+            "select month from publication.month where status = 'published' and month < %s order by month", [month]
+        ).fetchall()
+    return [listed for (listed,) in rows]
 
 
 def outdated_lists(url: str, months: Sequence[date]) -> list[date]:

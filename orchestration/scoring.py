@@ -5,10 +5,11 @@ Belongs here: the choice of the models of a month and the rows that they write. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from itertools import islice
 
 import polars as pl
 from psycopg import sql
@@ -89,16 +90,17 @@ def choose_models(instance: Instance, months: Sequence[date], *, run_id: str) ->
 def score_months(instance: Instance, months: Sequence[date]) -> Written:
     """Score the companies at risk in each month with its model, and explain those above the moderate threshold.
 
-    The month before, and the month of the list before when it is an older one, are scored with the same model too when their
-    own was another one: "new" then means that the company changed, not the model. The challenger of a month scores it without
-    being explained. What moved is told to `monitoring`.
+    The month before, and those of the lists that the month is compared with, are scored with the same model too when their own
+    was another one: "new" then means that the company changed, not the model nor a file that came late. The challenger of a
+    month scores it without being explained. What moved is told to `monitoring`.
     """
-    compared = {(shift(month, -1), month) for month in months}
-    if (listed := publication.last_list_before(instance.database_url, min(months))) is not None:
-        compared.add((listed, min(months)))
-    used = registry.of_months(instance, [*months, *(before for before, _ in compared)])
+    lists = [*publication.lists_before(instance.database_url, min(months)), *sorted(months)]
+    used = registry.of_months(instance, [*lists, *(shift(month, -1) for month in months)])
     wanted = {(month, used[month]) for month in months}
-    wanted |= {(before, used[month]) for before, month in compared if used.get(before) != used[month]}
+    for month in months:
+        compared = _compared_lists([before for before in lists if before < month], used, used[month])
+        _record_comparison(instance, month, compared)
+        wanted |= {(before, used[month]) for before in (shift(month, -1), *compared) if used.get(before) != used[month]}
     scores = reasons = 0
     for model, scored_months in _by_model(wanted):
         fitted = registry.load(instance, model)
@@ -115,6 +117,29 @@ def score_months(instance: Instance, months: Sequence[date]) -> Written:
         _replace(instance, "ml.score", predicted, model.model_id, scored_months)
     monitoring.record_outcomes(instance, months)
     return Written(scores, reasons)
+
+
+def _compared_lists(lists: Sequence[date], used: Mapping[date, UsedModel], model: UsedModel) -> tuple[date, ...]:
+    """The lists that one of this model is compared with, best first, of those before it: the last one in which every variable of
+    the model spoke, and the previous one, that knows the companies that are followed since.
+
+    Without a source, the level that the model gives rests on values that nobody observed: its file, once there, would make
+    companies new.
+    """
+    names = {feature.name for feature in model.features}
+    whole = (
+        before
+        for before in reversed(lists)
+        if before in used and names <= {feature.name for feature in used[before].features}
+    )
+    return tuple(dict.fromkeys([*islice(whole, 1), *lists[-1:]]))
+
+
+def _record_comparison(instance: Instance, month: date, compared: Sequence[date]) -> None:
+    with connect(instance.database_url, role=ROLE) as connection:
+        connection.execute(
+            "update ml.run_month set liste_comparee = %s where month = %s", [next(iter(compared), None), month]
+        )
 
 
 def _by_model(wanted: Iterable[tuple[date, UsedModel]]) -> list[tuple[UsedModel, list[date]]]:

@@ -30,10 +30,12 @@ create table if not exists ml.run_month (
     model_id text not null references ml.model
 );
 
--- The challenger scores the month too, and is never published.
+-- The challenger scores the month too, and is never published. `liste_comparee`: the list that what is new is told by, the last one in
+-- which every variable of the model spoke.
 alter table ml.run_month
     add column if not exists challenger_id text references ml.model,
-    add column if not exists sources_ecartees text[] not null default '{}';
+    add column if not exists sources_ecartees text[] not null default '{}',
+    add column if not exists liste_comparee date;
 
 create table if not exists ml.score (
     siren text not null,

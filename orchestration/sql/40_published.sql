@@ -76,7 +76,7 @@ comment on column published.detections.alerte_precedente is 'Niveau d’alerte d
 comment on column published.detections.est_premiere_alerte is 'Vrai si l’entreprise n’a figuré dans aucune liste antérieure. Source : Vigie.';
 comment on column published.detections.est_aggravation is 'Vrai si l’entreprise passe pour la première fois d’une alerte modérée à une alerte élevée. Source : Vigie.';
 comment on column published.detections.est_retour is 'Vrai si l’entreprise revient après au moins une liste d’absence. Source : Vigie.';
-comment on column published.detections.est_nouvelle_detection is 'Vrai si la situation de l’entreprise a changé : première alerte ou aggravation qui ne vient ni du modèle, ni du périmètre. Source : Vigie.';
+comment on column published.detections.est_nouvelle_detection is 'Vrai si la situation de l’entreprise a changé : première alerte ou aggravation qui ne vient ni du modèle, ni du périmètre, ni d’un fichier en retard. Source : Vigie.';
 comment on column published.detections.motif_nouveaute is 'Raison de la présence : premiere_alerte, aggravation, retour, entree_perimetre, changement_modele, deja_en_alerte. Source : Vigie.';
 comment on column published.detections.premiere_alerte_le is 'Mois de la première alerte de l’entreprise. Source : Vigie.';
 comment on column published.detections.nb_alertes_4_listes is 'Nombre d’alertes dans les quatre dernières listes, celle-ci comprise. Unité : alertes. Source : Vigie.';

@@ -25,7 +25,9 @@ RECEIVED = "2019-01-15"
 _ML_AND_PUBLICATION = """
 create schema ml;
 create schema publication;
-create table ml.run_month (month date primary key, model_id text not null, sources_ecartees text[] not null default '{}');
+create table ml.run_month (
+    month date primary key, model_id text not null, sources_ecartees text[] not null default '{}', liste_comparee date
+);
 create table ml.model (model_id text primary key, seuil_f1 double precision, seuil_f2 double precision);
 create table ml.score (
     siren text, month date, model_id text,

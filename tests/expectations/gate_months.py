@@ -45,7 +45,7 @@ cross join generate_series(date '2025-01-01', date '2025-05-01', interval '1 mon
 """
 SCORES = """
 create table ml.model (model_id text primary key, profil jsonb not null default '{"p18": {}}');
-create table ml.run_month (month date primary key, model_id text not null);
+create table ml.run_month (month date primary key, model_id text not null, liste_comparee date);
 create table ml.score (siren text, month date, model_id text, p12 float8, p18 float8, p24 float8, logit float8);
 insert into ml.model values ('modele-a'), ('modele-b');
 insert into ml.run_month select cast(m as date), 'modele-a'

@@ -236,6 +236,17 @@ def test_the_month_of_the_list_before_is_scored_by_a_new_model_too(mart_url: str
     assert result.passed, result.summary_fr()
 
 
+def test_the_list_that_a_month_is_compared_with_is_scored_by_its_model_too(mart_url: str) -> None:
+    """April lacked a source that May has again: May is compared with March, and without its scores nobody in May would be new."""
+    mutate(
+        mart_url,
+        """insert into ml.score select siren, month, 'modele-b', p12, p18, p24, logit from ml.score where month >= '2025-04-01';
+        delete from ml.score where month = '2025-05-01' and model_id = 'modele-a';
+        update ml.run_month set model_id = 'modele-b', liste_comparee = '2025-03-01' where month = '2025-05-01'""",
+    )
+    assert_closed(gate_scores(mart_url, MAY, MAY), "renoté", "588 (", "en 2025-03, sans score du modèle de 2025-05")
+
+
 def test_only_a_unique_index_on_the_key_itself_replaces_the_count(mart_url: str) -> None:
     """An index on more columns than the key lets duplicates of the key through."""
     mutate(mart_url, "insert into ml.score select siren, month, model_id, 0.1, 0.2, 0.3, 9 from ml.score limit 1")

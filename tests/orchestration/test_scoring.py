@@ -112,6 +112,46 @@ def test_the_month_of_the_list_before_is_scored_by_the_model_of_the_month(instan
         change(instance.database_url, "delete from publication.month")
 
 
+def test_a_month_is_compared_with_the_last_list_that_knew_as_much(instance: Instance) -> None:
+    """October came without Altares, November has it again: on October's holes, the model of November would make companies new."""
+    used = registry.of_months(instance, [NOVEMBER, DECEMBER])
+    compared = (
+        "select month, liste_comparee from ml.run_month where month in ('2023-11-01', '2023-12-01') order by month"
+    )
+    change(
+        instance.database_url,
+        "insert into publication.month (month, status, model_id, seuil_f1, seuil_f2, simulation, content_sha256) "
+        "select jour, 'published', 'm', 0.2, 0.05, true, '' "
+        "from generate_series(date '2023-08-01', '2023-10-01', interval '1 month') as jour",
+        f"insert into ml.run_month (month, model_id) values ('2023-08-01', '{used[NOVEMBER].model_id}'), "
+        f"('2023-09-01', '{used[NOVEMBER].model_id}'), ('2023-10-01', '{used[DECEMBER].model_id}')",
+    )
+    try:
+        scoring.score_months(instance, [NOVEMBER, DECEMBER])
+        # December, that lacks Altares again, needs nothing that November did not know.
+        assert rows(instance, compared) == [(NOVEMBER, date(2023, 9, 1)), (DECEMBER, NOVEMBER)]
+        # When September had the model of another year, that of November scores it too.
+        change(
+            instance.database_url,
+            "insert into ml.model select 'autre', as_of, fitted_rows, fitted_events, seuil_f1, seuil_f2, metrics, feature_hash, "
+            "artefact, artefact_sha256 from ml.model where model_id = (select model_id from ml.run_month where month = '2023-09-01')",
+            "update ml.run_month set model_id = 'autre' where month = '2023-09-01'",
+        )
+        scored = (
+            f"select count(*) > 30 from ml.score where model_id = '{used[NOVEMBER].model_id}' and month = '2023-09-01'"
+        )
+        assert rows(instance, scored) == [(False,)]
+        scoring.score_months(instance, [NOVEMBER])
+        assert rows(instance, scored) == [(True,)]
+    finally:
+        change(
+            instance.database_url,
+            "delete from publication.month",
+            "delete from ml.run_month where month < '2023-11-01'",
+            "delete from ml.model where model_id = 'autre'",
+        )
+
+
 def test_the_challenger_scores_the_last_month_and_is_not_explained(instance: Instance) -> None:
     challengers = registry.challengers_of_months(instance, [NOVEMBER, DECEMBER])
     assert list(challengers) == [DECEMBER]

@@ -65,16 +65,17 @@ alerte_and_its_past as (
 
 ),
 
--- The level that the model of the month gives to the company in the month of the list before: the only fair "before". The month
--- before may have no list: what changed in it, nobody was told.
-level_in_the_list_before as (
+-- The level that the model of the month gives to the company in the month of a list before: the only fair "before". The month before
+-- may have no list: what changed in it, nobody was told. The previous list may lack a source that is back: the level is then that
+-- of the last list which had it; of the previous one, for those not followed yet.
+level_before as (
 
     select
         candidate_score.month,
         candidate_score.siren,
         company_month.siren is not null as etait_suivie,
-        {{ alert_rank(alert_level('score.p18', 'model.seuil_f1', 'model.seuil_f2')) }} as rang_alerte,
-        score.siren is not null as est_comparable
+        {{ alert_rank(alert_level('coalesce(compared.p18, previous.p18)', 'model.seuil_f1', 'model.seuil_f2')) }} as rang_alerte,
+        coalesce(compared.p18, previous.p18) is not null as est_comparable
     from candidate_score
     inner join suite on candidate_score.month = suite.month
     inner join model on candidate_score.model_id = model.model_id
@@ -82,11 +83,16 @@ level_in_the_list_before as (
         on
             candidate_score.siren = company_month.siren
             and suite.liste_precedente = company_month.month
-    left join score
+    left join score as compared
         on
-            candidate_score.siren = score.siren
-            and candidate_score.model_id = score.model_id
-            and suite.liste_precedente = score.month
+            candidate_score.siren = compared.siren
+            and candidate_score.model_id = compared.model_id
+            and suite.liste_comparee = compared.month
+    left join score as previous
+        on
+            candidate_score.siren = previous.siren
+            and candidate_score.model_id = previous.model_id
+            and suite.liste_precedente = previous.month
     where candidate_score.alerte is not null
 
 ),
@@ -107,7 +113,7 @@ first_time as (
         before.etait_suivie,
         before.est_comparable and before.rang_alerte < {{ alert_rank('past.alerte') }} as etait_plus_bas
     from alerte_and_its_past as past
-    inner join level_in_the_list_before as before
+    inner join level_before as before
         on past.month = before.month and past.siren = before.siren
 
 ),

@@ -28,12 +28,14 @@ liste as (
 
     select
         month,
-        publication_id
+        publication_id,
+        null::date as liste_comparee
     from published_month
     union all
     select
         month,
-        null as publication_id
+        null as publication_id,
+        liste_comparee
     from run_month
 
 ),
@@ -44,7 +46,8 @@ liste_in_order as (
         month,
         publication_id,
         row_number() over (order by month) as rang_liste,
-        lag(month) over (order by month) as liste_precedente
+        lag(month) over (order by month) as liste_precedente,
+        least(liste_comparee, lag(month) over (order by month)) as liste_comparee
     from liste
 
 )
