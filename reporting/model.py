@@ -41,7 +41,10 @@ class _Frozen(BaseModel):
 
 
 class Counts(_Frozen):
-    """Counts of one territory for the month; F1 is the strong alert, F2 the moderate one (F1 companies excluded)."""
+    """Counts of one territory for the month; F1 is the strong alert, F2 the moderate one (F1 companies excluded).
+
+    `nb_autres_entrees`: in alert for the first time without being new; None in lists that did not count them.
+    """
 
     nb_suivies: Count
     nb_f1: Count
@@ -50,6 +53,7 @@ class Counts(_Frozen):
     nb_premieres: Count
     nb_aggravations: Count
     nb_retours: Count
+    nb_autres_entrees: Count | None = None
     nb_sorties: Count
     nb_retenues: Count
 

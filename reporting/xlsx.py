@@ -300,6 +300,7 @@ def _parameters_sheet(report: MonthlyReport) -> Sheet:
         ["Premières alertes", counts.nb_premieres],
         ["Aggravations", counts.nb_aggravations],
         ["Retours", counts.nb_retours],
+        ["Autres entrées", "non comptées" if counts.nb_autres_entrees is None else counts.nb_autres_entrees],
         ["Sorties", counts.nb_sorties],
         ["À contacter ce mois-ci", counts.nb_retenues],
         ["Contribution", "En log-cote : positive, elle augmente le risque ; somme des raisons affichées par thème"],

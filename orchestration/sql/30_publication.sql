@@ -171,6 +171,8 @@ create table if not exists publication.territoire (
     capacite int not null,
     primary key (publication_id, type, territoire)
 );
+-- Not counted in the lists published before it existed.
+alter table publication.territoire add column if not exists nb_autres_entrees bigint;
 
 create table if not exists publication.fraicheur (
     publication_id bigint not null references publication.month,

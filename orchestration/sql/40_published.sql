@@ -286,7 +286,8 @@ select
     t.nb_aggravations as nb_aggravations,
     t.nb_retours as nb_retours,
     t.nb_sorties as nb_sorties,
-    t.capacite as capacite
+    t.capacite as capacite,
+    t.nb_autres_entrees as nb_autres_entrees
 from publication.territoire as t
 inner join publication.month as m on m.publication_id = t.publication_id
 where m.status = 'published';
@@ -305,6 +306,7 @@ comment on column published.territoires.nb_aggravations is 'Nombre d’aggravati
 comment on column published.territoires.nb_retours is 'Nombre de retours. Unité : entreprises. Source : Vigie.';
 comment on column published.territoires.nb_sorties is 'Nombre d’entreprises en alerte dans la liste précédente et plus dans celle-ci. Unité : entreprises. Source : Vigie.';
 comment on column published.territoires.capacite is 'Nombre d’entreprises que le territoire peut contacter en un mois. Unité : entreprises par mois. Source : Vigie.';
+comment on column published.territoires.nb_autres_entrees is 'Nombre d’entreprises en alerte pour la première fois sans être de nouvelles détections (périmètre, modèle, première liste) ; vide dans les listes qui ne les comptaient pas encore. Unité : entreprises. Source : Vigie.';
 
 create or replace view published.fraicheur_sources with (security_invoker = true) as
 select

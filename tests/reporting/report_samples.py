@@ -279,6 +279,7 @@ def report(companies: tuple[Company, ...] | None = None, **changes: Any) -> Mont
             nb_premieres=sum(each.motif_nouveaute == "premiere_alerte" for each in listed),
             nb_aggravations=sum(each.motif_nouveaute == "aggravation" for each in listed),
             nb_retours=3,
+            nb_autres_entrees=2,
             nb_sorties=9,
             nb_retenues=sum(each.retenue for each in listed),
         ),

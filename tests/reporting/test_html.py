@@ -108,6 +108,22 @@ def test_every_chart_has_a_label_and_a_data_table_in_its_section(any_page: tuple
     )
 
 
+def test_what_came_and_went_is_counted_and_what_was_not_counted_is_not_said() -> None:
+    """Without the other entries, the movements do not make the difference of two lists; a list that did not count them had not none."""
+    sample = report()
+
+    def movements(each: MonthlyReport) -> dict[str, str]:
+        table = next(t for t in Page(html.render(each)).find("table") if "flux" in t.attributes.get("class", ""))
+        return {row.find("th")[0].all_text: row.find("td")[0].all_text for row in table.find("tr")[1:]}
+
+    assert movements(sample) == {
+        "Premières alertes": str(sample.counts.nb_premieres), "Aggravations": str(sample.counts.nb_aggravations),
+        "Retours": "3", "Autres entrées": "2", "Sorties": "9",
+    }  # fmt: skip
+    uncounted = sample.counts.model_copy(update={"nb_autres_entrees": None})
+    assert "Autres entrées" not in movements(sample.model_copy(update={"counts": uncounted}))
+
+
 def test_the_tables_of_charts_hold_the_values_of_the_charts() -> None:
     sample = report()
     page = Page(html.render(sample))

@@ -45,6 +45,7 @@ followed_company as (
         0 as nb_premieres,
         0 as nb_aggravations,
         0 as nb_retours,
+        0 as nb_autres_entrees,
         0 as nb_sorties
     from candidate_score
 
@@ -63,6 +64,7 @@ alert_flow as (
         (est_nouvelle_detection and est_premiere_alerte)::integer as nb_premieres,
         (est_nouvelle_detection and est_aggravation)::integer as nb_aggravations,
         est_retour::integer as nb_retours,
+        (est_premiere_alerte and not est_nouvelle_detection)::integer as nb_autres_entrees,
         0 as nb_sorties
     from detection
 
@@ -82,6 +84,7 @@ exit_from_the_list as (
         0 as nb_premieres,
         0 as nb_aggravations,
         0 as nb_retours,
+        0 as nb_autres_entrees,
         1 as nb_sorties
     from suite
     inner join alerte as before on suite.liste_precedente = before.month
@@ -115,7 +118,8 @@ territoire_month as (
         sum(movement.nb_aggravations)::integer as nb_aggravations,
         sum(movement.nb_retours)::integer as nb_retours,
         sum(movement.nb_sorties)::integer as nb_sorties,
-        territoire.capacite
+        territoire.capacite,
+        sum(movement.nb_autres_entrees)::integer as nb_autres_entrees
     from movement
     inner join territoire
         on
