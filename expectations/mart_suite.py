@@ -69,6 +69,15 @@ WATCHED_SCALES = (
     "dette_par_salarie_eur",
     "age_mois",
 )
+#: Null while the débits are late, as they should be: such a month is told by its freshness, and compared with none.
+OF_LATE_DEBITS = (
+    "dette_eur",
+    "dette_part_ouvriere_eur",
+    "dette_part_patronale_eur",
+    "dette_sur_cotisation",
+    "dette_par_salarie_eur",
+)
+OF_DEBITS_LATE_3_MONTHS_AGO = ("dette_variation_3m",)
 WATCHED_POSITIVE_SHARES = ("effectif", "cotisation_moyenne_12m_eur", "dette_eur")
 POSITIVE = (
     "dette_eur",
@@ -135,6 +144,8 @@ def _mart_measure_checks() -> tuple[Check, ...]:
 def _mart_measures(month_start: date, month_end: date, rules: Sequence[Check], where: str) -> str:
     """Measures of each month asked for, against up to three months before it (present in the mart).
 
+    What is null because the débits are late is left out: a month without a source is scored without it, and says so.
+
     The mart is read once, added up by month, département and section; everything else is made from those sums.
     """
     first, last = day(month_start), day(month_end)
@@ -171,6 +182,15 @@ mesures as (
     select p.month, m.controle, m.ou, cast(m.valeur as double precision) as valeur, m.poids
     from profil as p
     cross join lateral (values {separator.join(values)}) as m (controle, ou, valeur, poids)
+    where not exists (
+        select 1 from marts.mart_source_freshness as f
+        where
+            f.source = 'urssaf__debit' and f.en_retard
+            and (
+                f.month = p.month and m.ou in ({_names(*OF_LATE_DEBITS, *OF_DEBITS_LATE_3_MONTHS_AGO)})
+                or f.month = p.month - interval '3 months' and m.ou in ({_names(*OF_DEBITS_LATE_3_MONTHS_AGO)})
+            )
+    )
 ),
 passees as (
     select
@@ -195,6 +215,10 @@ union all
 union all
 {duplicates(MART, ("siren", "month"), where)}
 """
+
+
+def _names(*names: str) -> str:
+    return ", ".join(f"'{name}'" for name in names)
 
 
 def _mart_sums() -> dict[str, str]:

@@ -20,7 +20,7 @@ import psycopg
 from ingestion.database import connect
 from orchestration import publication, schema
 from orchestration.instance import PROJECT, Instance
-from orchestration.months import shift
+from orchestration.months import months_between, shift
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -31,7 +31,9 @@ Progress = Callable[[str, str, int, int], None]
 #: Process that works on a run; a run whose process is gone has failed.
 PID_TAG = "vigie/pid"
 #: Errors that mean "the data or a gate says no" rather than "we are broken".
-REFUSALS = frozenset({"DagsterAssetCheckFailedError", "NotEnoughHistory", "PublicationRefused", "NothingToScore"})
+REFUSALS = frozenset(
+    {"DagsterAssetCheckFailedError", "MartRefused", "NotEnoughHistory", "PublicationRefused", "NothingToScore"}
+)
 #: Months of feature history that the first run of an instance builds: lags need 24, the model needs outcomes.
 HISTORY_DEPTH = 120
 _LAST_LISTED = "select max(month) from publication.month where status = 'published'"
@@ -101,7 +103,8 @@ def run_month(instance: Instance, month: date, *, progress: Progress | None = No
     """Everything for one month, from the landing folder to the reports; on a new instance, its past first.
 
     The past is features for as long as the data go back, then lists for `history_months`, so that "new" has something to
-    be compared with. A month whose past is there costs one month. A past month that was taken back stays so, and is told.
+    be compared with. A month whose past is there costs one month. Once there are lists, a past month that a gate refuses, or
+    that was taken back, is told and gone without: the month compares with the list before it.
     """
     reap()
     warnings: list[str] = []
@@ -111,24 +114,13 @@ def run_month(instance: Instance, month: date, *, progress: Progress | None = No
         outcome = run_job("ingestion", month, month, progress=progress)
         if not outcome.success:
             return outcome
-        jobs, withdrawn = _past(instance, month)
-        warnings += [
-            f"La liste de {one:%Y-%m} a été retirée : elle n’est pas publiée à nouveau, et {month:%Y-%m} se compare à la liste "
-            f"d’avant. Pour la publier : vigie run --month {one:%Y-%m}."
-            for one in withdrawn
-        ]
-        for job, first, last in jobs:
-            outcome = run_job(job, first, last, progress=progress)
-            if outcome.too_young and first < last:
-                # The month before is enough to tell what is new; a gate that says no to the past is another matter.
-                warnings.append(
-                    f"Listes de {first:%Y-%m} à {shift(last, -1):%Y-%m} non établies. {' '.join(outcome.reasons)}"
-                )
-                outcome = run_job(job, last, last, progress=progress)
-            if outcome.too_young:
-                warnings.append(f"Aucune liste avant {month:%Y-%m} : rien n’y est nouveau. {' '.join(outcome.reasons)}")
-            elif not outcome.success:
-                return outcome
+        stopped = (
+            _first_past(instance, month, warnings, progress)
+            if last_listed is None
+            else _past_since(instance, last_listed, month, warnings, progress)
+        )
+        if stopped is not None:
+            return stopped
     outcome = run_job("mensuel", month, month, progress=progress)
     return replace(outcome, warnings=(*warnings, *outcome.warnings))
 
@@ -149,29 +141,74 @@ def reap() -> int:
     return reaped
 
 
-def _past(instance: Instance, month: date) -> tuple[list[tuple[str, date, date]], list[date]]:
-    """Jobs that make the months before `month` which are missing: features, then lists; and the months whose list was taken back.
+def _first_past(instance: Instance, month: date, warnings: list[str], progress: Progress | None) -> Outcome | None:
+    """Features, then lists, of the months before `month` on an instance that has no list; the outcome that stops it, if one does.
 
-    Each stage goes on from where it stands, so a first run that was killed half way is resumed and not skipped. What was taken
-    back was wrong: only a person who names its month publishes it again.
+    Each stage goes on from where it stands, so a first run that was killed half way is resumed and not skipped.
     """
     before = shift(month, -1)
     jobs = []
-    withdrawn: list[date] = []
-    first_built = _scalar(instance, "select min(month) from marts.mart_company_month")
     last_built = _scalar(instance, "select max(month) from marts.mart_company_month")
     if last_built is None or last_built < before:
-        start = shift(last_built, 1) if last_built else _first_month(instance, month)
-        jobs.append(("features", start, before))
-    last_listed = _scalar(instance, _LAST_LISTED)
-    if instance.settings.history_months and (last_listed is None or last_listed < before):
-        start = shift(last_listed, 1) if last_listed else shift(month, -instance.settings.history_months)
-        start = max(start, first_built or _first_month(instance, month))
+        jobs.append(("features", shift(last_built, 1) if last_built else _first_month(instance, month), before))
+    if instance.settings.history_months:
+        first_built = _scalar(instance, "select min(month) from marts.mart_company_month")
+        start = max(shift(month, -instance.settings.history_months), first_built or _first_month(instance, month))
         withdrawn = publication.withdrawn_months(instance.database_url, start, before)
+        warnings += [_withdrawn_fr(one, month) for one in withdrawn]
         for stop in (*withdrawn, month):
             jobs.append(("historique", start, shift(stop, -1)))
             start = shift(stop, 1)
-    return [(job, first, last) for job, first, last in jobs if first <= last], withdrawn
+    for job, first, last in [(job, first, last) for job, first, last in jobs if first <= last]:
+        outcome = run_job(job, first, last, progress=progress)
+        if outcome.too_young and first < last:
+            # The month before is enough to tell what is new; a gate that says no to the past is another matter.
+            warnings.append(
+                f"Listes de {first:%Y-%m} à {shift(last, -1):%Y-%m} non établies. {' '.join(outcome.reasons)}"
+            )
+            outcome = run_job(job, last, last, progress=progress)
+        if outcome.too_young:
+            warnings.append(f"Aucune liste avant {month:%Y-%m} : rien n’y est nouveau. {' '.join(outcome.reasons)}")
+        elif not outcome.success:
+            return outcome
+    return None
+
+
+def _past_since(
+    instance: Instance, listed: date, month: date, warnings: list[str], progress: Progress | None
+) -> Outcome | None:
+    """The lists that are missing between that of `listed` and `month`, one by one; the outcome that stops it, if one does.
+
+    A month without a list was refused or cut short: it is computed again, with what was corrected since. What was taken back was
+    wrong: only a person who names its month publishes it again.
+    """
+    missing = months_between(shift(listed, 1), shift(month, -1))
+    withdrawn = publication.withdrawn_months(instance.database_url, missing[0], missing[-1])
+    last_built = _scalar(instance, "select max(month) from marts.mart_company_month")
+    for one in missing:
+        is_listed_again = bool(instance.settings.history_months) and one not in withdrawn
+        jobs = ["features"] if is_listed_again or last_built is None or last_built < one else []
+        jobs += ["historique"] if is_listed_again else []
+        if one in withdrawn:
+            warnings.append(_withdrawn_fr(one, month))
+        for job in jobs:
+            outcome = run_job(job, one, one, progress=progress)
+            if outcome.refused:
+                warnings.append(
+                    f"La liste de {one:%Y-%m} n’est pas établie, et {month:%Y-%m} se compare à la liste d’avant. "
+                    f"{' '.join(outcome.reasons)}"
+                )
+                break
+            if not outcome.success:
+                return outcome
+    return None
+
+
+def _withdrawn_fr(one: date, month: date) -> str:
+    return (
+        f"La liste de {one:%Y-%m} a été retirée : elle n’est pas publiée à nouveau, et {month:%Y-%m} se compare à la liste "
+        f"d’avant. Pour la publier : vigie run --month {one:%Y-%m}."
+    )
 
 
 def _first_month(instance: Instance, month: date) -> date:

@@ -45,6 +45,21 @@ def features(context: dg.AssetExecutionContext, vigie: Vigie) -> Iterator[dg.Mat
     )
 
 
+class MartRefused(Exception):
+    """Months whose mart the gate refuses; the message (French) is the gate's."""
+
+
+def require_plausible_mart(instance: Instance, months: list[date]) -> None:
+    """Go on when gate `mart` lets these months through, whichever run built them: a refused month stays in the mart.
+
+    Raises:
+        MartRefused: it does not.
+    """
+    result = gate_mart(instance.database_url, _first_followed(instance, months), months[-1])
+    if not result.passed:
+        raise MartRefused(result.summary_fr())
+
+
 def _first_followed(instance: Instance, months: list[date]) -> date:
     """First month of the range with companies: a history may start before the first source does, never have a hole."""
     with connect(instance.database_url, role=ROLE) as connection:

@@ -7,7 +7,7 @@ import dagster as dg
 
 from expectations.gates import gate_scores
 from orchestration import cards, scoring
-from orchestration.assets.features import MART, OUTCOME
+from orchestration.assets.features import MART, OUTCOME, require_plausible_mart
 from orchestration.assets.ingestion import gate_check
 from orchestration.partitions import MONTHS, ONE_RUN, months_of
 from orchestration.resources import Vigie
@@ -32,6 +32,7 @@ _COMMON: dict[str, Any] = {"kinds": {"scikitlearn", "postgres"}, "owners": [OWNE
 def models(context: dg.AssetExecutionContext, vigie: Vigie) -> dg.MaterializeResult:
     """Choose the model of each month; train the missing ones."""
     instance = vigie.instance
+    require_plausible_mart(instance, months_of(context))
     used = scoring.choose_models(instance, months_of(context), run_id=context.run_id)
     last = used[max(used)]
     return dg.MaterializeResult(

@@ -42,6 +42,10 @@ select
     case when g % 50 = 0 then 'redressement' else 'in_bonis' end as procedure_statut
 from generate_series(1, 600) as g
 cross join generate_series(date '2025-01-01', date '2025-05-01', interval '1 month') as m;
+create table marts.mart_source_freshness as
+select cast(m as date) as month, s.source, false as en_retard
+from generate_series(date '2025-01-01', date '2025-05-01', interval '1 month') as m,
+    (values ('urssaf__debit'), ('altares__paydex')) as s (source);
 """
 SCORES = """
 create table ml.model (model_id text primary key, profil jsonb not null default '{"p18": {}}');

@@ -159,6 +159,33 @@ def test_a_faulty_mart_is_stopped(mart_url: str, fault: str) -> None:
     assert_closed(gate_mart(mart_url, APRIL, MAY), *fragments)
 
 
+LATE_DEBITS = """update marts.mart_company_month set dette_eur = null, dette_part_ouvriere_eur = null,
+    dette_part_patronale_eur = null, dette_sur_cotisation = null, dette_par_salarie_eur = null, dette_variation_3m = null
+    where month = '2025-02-01';
+    update marts.mart_company_month set dette_variation_3m = null where month = '2025-05-01';
+    update marts.mart_source_freshness set en_retard = true where month = '2025-02-01' and source = 'urssaf__debit'"""
+
+
+def test_a_month_whose_debits_are_late_is_not_refused_for_it(mart_url: str) -> None:
+    """Such a month has no debt, is scored without it and says so: refused, it left readers without a list."""
+    mutate(mart_url, LATE_DEBITS)
+    result = gate_mart(mart_url, date(2025, 2, 1), MAY)
+    assert result.passed, result.summary_fr()
+    mutate(mart_url, "update marts.mart_source_freshness set source = 'altares__paydex' where en_retard")
+    assert_closed(gate_mart(mart_url, date(2025, 2, 1), MAY), "dette_eur 2025-02", "dette_variation_3m 2025-02")
+
+
+def test_debits_that_come_back_are_compared_with_the_month_before_they_were_late(mart_url: str) -> None:
+    """Compared with a month that has none, debts in cents would pass."""
+    mutate(mart_url, LATE_DEBITS)
+    mutate(
+        mart_url,
+        """update marts.mart_company_month set dette_eur = dette_eur * 100, dette_part_ouvriere_eur = dette_part_ouvriere_eur * 100,
+        dette_part_patronale_eur = dette_part_patronale_eur * 100 where month >= '2025-03-01'""",
+    )
+    assert_closed(gate_mart(mart_url, date(2025, 3, 1), MAY), "dette_eur 2025-03", "échelle")
+
+
 def test_a_missing_column_closes_the_gate(mart_url: str) -> None:
     """Great Expectations turns a missing column into a result of its own: it must not read as a success."""
     with psycopg.connect(mart_url) as connection:

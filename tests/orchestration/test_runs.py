@@ -12,6 +12,7 @@ import pytest
 
 from orchestration import publication, runs
 from orchestration.assets.publication import published_months
+from orchestration.assets.scoring import models
 from orchestration.instance import HOME_VARIABLE, URL_VARIABLE, Instance
 from orchestration.months import months_between, shift
 from orchestration.resources import Vigie
@@ -36,7 +37,8 @@ def asked(vigie_url: str, monkeypatch: pytest.MonkeyPatch) -> Asked:
     with psycopg.connect(vigie_url) as connection:
         connection.execute(
             "create table marts.mart_company_month as select cast(m as date) as month "
-            "from generate_series(date '2025-07-01', date '2025-10-01', interval '1 month') as m"
+            "from generate_series(date '2025-07-01', date '2025-10-01', interval '1 month') as m;"
+            "grant select on marts.mart_company_month to vigie_scoring"
         )
     return jobs
 
@@ -84,6 +86,71 @@ def test_the_months_around_a_list_that_was_taken_back_are_made(
     runs.run_month(Instance(tmp_path), DECEMBER)
     lists = [month for job, first, last in asked if job == "historique" for month in months_between(first, last)]
     assert lists == [date(2025, 7, 1), date(2025, 8, 1), OCTOBER, NOVEMBER]
+
+
+@pytest.fixture
+def november_without_a_list(vigie_url: str, candidate: Callable[..., None], asked: Asked) -> Asked:
+    """October is published; November was built and no list came of it."""
+    candidate(OCTOBER, {"052000001": ("21", "Alerte seuil F1")})
+    publication.publish(vigie_url, [OCTOBER], simulation=True, run_id=None)
+    with psycopg.connect(vigie_url) as connection:
+        connection.execute("insert into marts.mart_company_month values (date '2025-11-01')")
+    return asked
+
+
+def test_a_month_that_was_refused_is_computed_again_before_it_is_listed(
+    november_without_a_list: Asked, tmp_path: Path
+) -> None:
+    """What the gate of the mart had refused was there: the next month's run scored and published it as it was."""
+    assert runs.run_month(Instance(tmp_path), DECEMBER).warnings == ("dit par mensuel",)
+    assert november_without_a_list == [
+        ("ingestion", DECEMBER, DECEMBER), ("features", NOVEMBER, NOVEMBER), ("historique", NOVEMBER, NOVEMBER),
+        ("mensuel", DECEMBER, DECEMBER),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("refused", ["features", "historique"])
+def test_a_past_month_that_stays_refused_is_told_and_gone_without(
+    november_without_a_list: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    """Else a file that cannot be had any more stops every month to come."""
+
+    def run_job(job: str, first: date, last: date, **_: object) -> Outcome:
+        november_without_a_list.append((job, first, last))
+        return Outcome("run", job, job != refused, job == refused, ("le mart",) if job == refused else ())
+
+    monkeypatch.setattr(runs, "run_job", run_job)
+    outcome = runs.run_month(Instance(tmp_path), DECEMBER)
+    assert outcome.success
+    assert outcome.job == "mensuel"
+    assert outcome.warnings == (
+        "La liste de 2025-11 n’est pas établie, et 2025-12 se compare à la liste d’avant. le mart",
+    )
+    assert november_without_a_list[-1] == ("mensuel", DECEMBER, DECEMBER)
+    assert ("historique", NOVEMBER, NOVEMBER) in november_without_a_list or refused == "features"
+
+
+def test_a_past_month_that_fails_by_our_fault_stops_the_run(
+    november_without_a_list: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        runs, "run_job", lambda job, *_, **__: Outcome("run", job, job == "ingestion", False, ("KeyError",))
+    )
+    outcome = runs.run_month(Instance(tmp_path), DECEMBER)
+    assert (outcome.job, outcome.success) == ("features", False)
+
+
+def test_no_model_is_chosen_for_a_month_whose_mart_the_gate_refuses(
+    vigie_url: str, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A blocking check blocks its own run only: materialized alone, or by the run of another month, scores came of what it refused."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    result = dg.materialize(
+        [models], partition_key=f"{OCTOBER:%Y-%m-%d}", resources={"vigie": Vigie()}, raise_on_error=False
+    )
+    outcome = runs._outcome("historique", result)
+    assert (outcome.refused, outcome.causes) == (True, {"MartRefused"})
+    assert "Contrôle « mart_company_month » REFUSÉ" in outcome.reasons[0]
 
 
 def test_a_list_published_under_later_ones_says_which_to_publish_again(
