@@ -12,7 +12,8 @@ import typer
 from models_ml import backtest, backtest_report
 from models_ml.families import FAMILIES
 from models_ml.panel import month_index
-from models_ml.tidy import PanelRefused, Tidy, period_months, read_table, tidy
+from models_ml.panel_file import PanelRefused, period_months, read_table
+from models_ml.tidy import Tidy, tidy
 from orchestration.cli.console import AsJson, Refused, console, print_json
 
 _DEFAULT = "additive,interactions,scorecard"
@@ -76,7 +77,7 @@ def model_evaluate(
     """
     try:
         ready = tidy(
-            read_table(panel), entity=entity, period=period, event=event,
+            read_table(panel, entity), entity=entity, period=period, event=event,
             features=_names(features) or None, until=until or None, lags=lags,
         )  # fmt: skip
         splits = _splits(ready, split, horizons)
@@ -99,6 +100,8 @@ def _splits(ready: Tidy, text: str, horizons: list[int]) -> list[backtest.Split]
     if text == "rolling":
         return backtest.rolling_splits(ready, horizons)
     learned, *first = (period_months(pl.Series("--split", [part]))[0] for part in text.split(":", 1))
+    if learned is None or None in first:
+        raise PanelRefused(f"--split « {text} » : une période était attendue, comme 2011, ou deux, comme 2011:2014")
     return backtest.fixed_split(ready, learned, first[0] if first else learned + max(horizons) * ready.step, horizons)
 
 

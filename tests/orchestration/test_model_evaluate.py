@@ -69,7 +69,8 @@ def test_rolling_origins_judge_each_year_with_what_was_known_before(panel_file: 
     ("more", "reason"),
     [
         (["--split", "2007:2008"], "au moins le plus long horizon"),
-        (["--split", "1999"], "événements seulement"),
+        (["--split", "2007:"], "une période était attendue"),
+        (["--split", "1999"], "trop peu d'événements"),
         (["--event", "bruit"], "nombres non entiers"),
         (["--entity", "siren"], "colonne absente : siren"),
         (["--horizons", "7,30"], "intervalles"),
