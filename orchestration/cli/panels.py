@@ -69,12 +69,14 @@ def model_evaluate(
     seeds: Annotated[int, typer.Option(min=1, max=20, help="Models averaged.")] = 1,
     bootstrap: Annotated[int, typer.Option(min=0, max=2000, help="Draws of the intervals.")] = 100,
     as_json: AsJson = False,
-    out: Annotated[Path | None, typer.Option(help="Write the report as Markdown.")] = None,
+    out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the report as Markdown.")] = None,
 ) -> None:
     """Families side by side on your own panel, out of time: discrimination, calibration, capacity, with intervals.
 
     One line per entity and period; the line holds what was known at the end of the period. Lines at or after the event are left out.
     """
+    if out is not None:
+        _make_folder(out)
     try:
         ready = tidy(
             read_table(panel, entity), entity=entity, period=period, event=event,
@@ -94,6 +96,14 @@ def model_evaluate(
         print_json(result)
     else:
         console.print(report, markup=False, highlight=False)
+
+
+def _make_folder(out: Path) -> None:
+    """Before the models are fitted: a report that cannot be written is known at once."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"{out}: {error.strerror}") from error
 
 
 def _splits(ready: Tidy, text: str, horizons: list[int]) -> list[backtest.Split]:

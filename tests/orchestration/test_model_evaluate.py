@@ -82,6 +82,17 @@ def test_what_cannot_be_evaluated_is_refused_with_its_reason(panel_file: Path, m
     assert reason in str(done.exception)
 
 
+def test_the_folder_of_the_report_is_made_or_refused_before_anything_is_computed(
+    panel_file: Path, tmp_path: Path
+) -> None:
+    """Some minutes of models were followed by a fault of ours and no report."""
+    page = tmp_path / "new" / "page.md"
+    assert run(panel_file, "--families", "scorecard", "--split", "2007:2009", "--out", str(page)).exit_code == 0
+    assert page.is_file()
+    assert run(panel_file, "--out", str(page / "under_a_file.md")).exit_code == 2
+    assert run(panel_file, "--out", str(tmp_path)).exit_code == 2
+
+
 @pytest.mark.parametrize("more", [["--horizons", "un"], ["--families", "foret"], ["--panel", "absent.csv"]])
 def test_wrong_usage_is_told_from_bad_data(panel_file: Path, more: list[str]) -> None:
     assert run(panel_file, *more).exit_code == 2
