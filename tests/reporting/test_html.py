@@ -241,6 +241,13 @@ def test_hostile_texts_are_shown_as_text() -> None:
         assert payload in page.text
 
 
+def test_a_mark_of_direction_in_a_name_does_not_turn_the_rest_of_the_line_round() -> None:
+    """U+202E in a commune had the Siren beside it read backwards: another company would be called."""
+    text = html.render(one_company(denomination="ATELIERS\u202e FICTIFS\x01", libelle_commune="Dijon\u2067"))
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\x01]", text)
+    assert "ATELIERS FICTIFS" in text
+
+
 def test_a_month_without_new_company_says_so_and_says_who_stays_in_alert() -> None:
     words = Page(html.render(department_report())).words
     assert "Aucune entreprise nouvellement détectée ce mois-ci dans le département." in words
