@@ -46,8 +46,8 @@ class Tidy:
 
 def _require_event_periods(column: pl.Series) -> None:
     """A 0/1 flag says that a company fails, not when: taken for a period, it would put all failures in the year 1."""
-    values = set(column.drop_nulls().cast(pl.String).str.strip_chars().unique().to_list())
-    if column.dtype == pl.Boolean or values <= {"0", "1", "0.0", "1.0", "true", "false", "True", "False"}:
+    values = set(column.drop_nulls().cast(pl.String).str.strip_chars().str.strip_suffix(".0").unique().to_list())
+    if column.dtype == pl.Boolean or values <= {"0", "1", "true", "false", "True", "False"}:
         if not values:
             raise PanelRefused(f"la colonne {column.name} est vide : aucun événement, il n'y a rien à apprendre")
         raise PanelRefused(

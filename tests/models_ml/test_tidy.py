@@ -46,6 +46,8 @@ def test_an_indicator_instead_of_a_period_is_refused_with_what_to_give() -> None
     for flag in (pl.col("firm") == "a", (pl.col("firm") == "a").cast(pl.Int8), (pl.col("firm") == "a").cast(pl.String)):
         with pytest.raises(PanelRefused, match="ne dit pas quand"):
             read(table(event=flag))
+    with pytest.raises(PanelRefused, match="ne contient que 0, 1 :"):
+        read(table(event=(pl.col("firm") == "a").cast(pl.Float64)))
 
 
 def test_lines_from_the_event_on_are_left_out_and_said() -> None:

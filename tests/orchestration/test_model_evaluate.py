@@ -58,6 +58,16 @@ def test_a_panel_is_evaluated_out_of_time_with_intervals_and_a_report(panel_file
     assert f"| AUC | {auc} [" in text
 
 
+def test_the_order_of_the_rows_changes_no_byte(panel_file: Path, tmp_path: Path) -> None:
+    """Whoever sorts the file otherwise must not get other figures to quote."""
+    shuffled = tmp_path / "shuffled.csv"
+    pl.read_csv(panel_file).sample(fraction=1, shuffle=True, seed=3).write_csv(shuffled)
+    options = ("--split", "2007:2009", "--lags", "1", "--seeds", "2", "--families", "additive,ensemble", "--json")
+    first, second = (run(path, *options) for path in (panel_file, shuffled))
+    assert first.exit_code == second.exit_code == 0, first.output
+    assert first.stdout == second.stdout
+
+
 def test_rolling_origins_judge_each_year_with_what_was_known_before(panel_file: Path) -> None:
     done = run(panel_file, "--families", "scorecard", "--json")
     result = json.loads(done.stdout)
