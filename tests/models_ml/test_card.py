@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from conftest import AS_OF, QUICK, make_panel
+import polars as pl
 
 from models_ml.card import render
 from models_ml.explain import french_number
@@ -24,12 +24,12 @@ def test_every_figure_of_the_card_comes_from_the_run(trained: TrainedModel) -> N
 
 
 def test_the_card_names_the_family_and_claims_exact_reasons_for_an_additive_one_only(
-    trained: TrainedModel, small_features: tuple[Feature, ...]
+    trained: TrainedModel, panel: pl.DataFrame, small_features: tuple[Feature, ...]
 ) -> None:
     """Every challenger was said to be an additive boosting, the forest too."""
     assert "boosting additif" in render(trained)
     assert "s'ajoutent exactement" in render(trained)
-    forest = train(make_panel(), as_of=AS_OF, features=small_features, seed=1, family="forest", params=QUICK)
+    forest = train(panel, as_of=trained.as_of, features=small_features, seed=1, family="forest", params=trained.params)
     card = render(forest)
     assert "forêt d'arbres extrêmes" in card
     assert "boosting" not in card
