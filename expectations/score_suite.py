@@ -21,6 +21,8 @@ from expectations.checks import (
     unique,
 )
 
+SCORES = ("p12", "p18", "p24")
+LOGIT_BOUNDS = (-50, 50)  # beyond, a probability could not be told from 0 or 1; not-a-number is above
 MEAN_SCORE_BOUNDS = (0.5, 2.0)
 PSI_LIMIT = 0.25  # usual reading of the population stability index: above 0.25 the population is another one
 PSI_ROWS = 200  # with fewer rows in ten classes, chance alone moves the index
@@ -46,8 +48,9 @@ def score_suites(month_start: date, month_end: date) -> tuple[Suite, ...]:
     Only the scores of each month's own model (ml.run_month) are judged; those of the month before are the reference.
     """
     rules = (
-        *[not_null(column) for column in ("siren", "p12", "p18", "p24", "logit")],
-        *[between(column, 0, 1, strict=True) for column in ("p12", "p18", "p24")],
+        *[not_null(column) for column in ("siren", *SCORES, "logit")],
+        *[between(column, 0, 1, strict=True) for column in SCORES],
+        between("logit", *LOGIT_BOUNDS),
         at_least("p18", "p12"),
         at_least("p24", "p18"),
     )
@@ -128,7 +131,7 @@ modeles_reference as (
     from mois as m
 ),
 reference as materialized (
-    select m.month, s.siren, s.p18
+    select m.month, s.siren, s.p12, s.p18, s.p24
     from modeles_reference as m inner join ml.score as s on s.month = m.avant and s.model_id = m.model_id
 ),
 {_score_drift_ctes()},
@@ -147,9 +150,10 @@ union all
 
 def _score_drift_ctes() -> str:
     """Population stability index of p18 for each month, in the tenths of its reference."""
-    return """bornes as (
+    means = ", ".join(f"avg({score}) as moyenne_{score}" for score in SCORES)
+    return f"""bornes as (
     select
-        month, count(*) as nb, avg(p18) as moyenne,
+        month, count(*) as nb, {means},
         percentile_cont(array[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) within group (order by p18) as seuils
     from reference group by month
 ),
@@ -176,15 +180,16 @@ derives as (select month, sum((part - part_avant) * ln(part / part_avant)) as ps
 
 def _score_profile_ctes(rules: tuple[Check, ...]) -> str:
     """Counts of each month, those without any score included, then the companies followed next to those scored."""
+    shapes = ", ".join(f"avg({s}) as moyenne_{s}, count(distinct {s}) as distincts_{s}" for s in SCORES)
     return f"""comptes as (
     select
-    month, avg(p18) as moyenne, count(distinct p18) as distincts,
+    month, {shapes},
     {rule_counts(rules)}
     from courant
     group by month
 ),
 profil as (
-    select m.month, p.moyenne, p.distincts, {
+    select m.month, {", ".join(f"p.moyenne_{s}, p.distincts_{s}" for s in SCORES)}, {
         ", ".join(
             f"coalesce(p.{name}, 0) as {name}" for name in ("nb_lignes", *(f"fautes_{n}" for n in range(len(rules))))
         )
@@ -228,16 +233,21 @@ group by c.avant, c.month
 
 def _score_scale_measures() -> str:
     low, high = MEAN_SCORE_BOUNDS
-    return f"""
-select 'dispersion', concat('valeurs distinctes de p18 ', to_char(month, 'YYYY-MM')),
-    distincts, least(10, nb_lignes / 10), null, null
+    spread = "".join(
+        f"""
+select 'dispersion', concat('valeurs distinctes de {score} ', to_char(month, 'YYYY-MM')),
+    distincts_{score}, least(10, nb_lignes / 10), null, null
 from profil where nb_lignes >= {ENOUGH_ROWS}
 union all
-select 'moyenne', concat('moyenne de p18 ', to_char(p.month, 'YYYY-MM')),
-    p.moyenne, b.moyenne * {low}, b.moyenne * {high}, null
+select 'moyenne', concat('moyenne de {score} ', to_char(p.month, 'YYYY-MM')),
+    p.moyenne_{score}, b.moyenne_{score} * {low}, b.moyenne_{score} * {high}, null
 from profil as p inner join bornes as b on b.month = p.month
 where b.nb >= {ENOUGH_ROWS}
 union all
+"""
+        for score in SCORES
+    )
+    return f"""{spread}
 select 'derive', concat('PSI de p18 ', to_char(p.month, 'YYYY-MM')), d.psi, null, {PSI_LIMIT}, null
 from profil as p
 inner join bornes as b on b.month = p.month

@@ -21,7 +21,8 @@ from models_ml.evaluate import evaluate, paired_difference
 from models_ml.features import Feature
 from models_ml.hazard import HazardParams
 from models_ml.panel import build_person_periods, label_outcomes, months
-from models_ml.tidy import PanelRefused, Tidy
+from models_ml.panel_file import PanelRefused
+from models_ml.tidy import Tidy
 from models_ml.train import fit_hazard
 
 MAX_INTERVALS = 24
@@ -125,7 +126,7 @@ def score_split(
     events = int(table.get_column("event").sum())
     if events < MIN_EVENTS:
         raise PanelRefused(
-            f"{events} événements seulement dans les lignes apprises jusqu'en {_name(split.learned)} : il en faut au moins {MIN_EVENTS}"
+            f"trop peu d'événements dans les lignes apprises jusqu'en {_name(split.learned)} : {events}, il en faut au moins {MIN_EVENTS}"
         )
     share = min(1.0, MAX_ROWS / table.height)
     model = fit_hazard(table, family, features, replace(params, survivor_share=share), seed)

@@ -33,7 +33,7 @@ def render(result: Mapping[str, Any]) -> str:
         lines += _differences(result["ecarts"].get(horizon, {}))
     violations = sum(result["violations"].values())
     lines.append(
-        f"Probabilités qui baissent quand l'horizon s'allonge : {violations} lignes, toutes familles confondues."
+        f"Probabilités qui baissent quand l'horizon s'allonge : {violations} (lignes, toutes familles confondues)."
     )
     return "\n".join(lines) + "\n"
 
@@ -42,7 +42,7 @@ def _description(panel: Mapping[str, Any], splits: list[Mapping[str, str]]) -> l
     return [
         f"{panel['lignes']} lignes de {panel['entites']} entités, du {panel['premiere']} au {panel['derniere']} ; une période : "
         f"{panel['unite']}. {panel['evenements']} entités ont un événement, connu jusqu'au {panel['connu_jusqu_a']}. "
-        f"{len(panel['variables'])} variables.",
+        f"Variables : {len(panel['variables'])}.",
         "",
         *(
             f"- Appris jusqu'au {split['appris']}, issues connues au {split['connu']} ; jugé à partir du {split['juge']}."
@@ -61,8 +61,8 @@ def _horizon(horizon: str, unit: str, families: Mapping[str, Any]) -> list[str]:
     lines = [
         f"## Horizon : {horizon} × {unit}",
         "",
-        f"{first['lignes']} lignes closes, {first['defaillances']} lignes suivies d'un événement "
-        f"({first['entreprises_defaillantes']} entités).",
+        f"Lignes closes : {first['lignes']}, dont suivies d'un événement : {first['defaillances']} "
+        f"(entités : {first['entreprises_defaillantes']}).",
         "",
     ]
     if "auc" not in first:

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from models_ml.explain import NARROW_SPACE, french_number
+from models_ml.families import FAMILIES
 from models_ml.features import THEMES
 from models_ml.train import TrainedModel
 
@@ -131,13 +132,18 @@ def _method_section(trained: TrainedModel) -> list[str]:
     hazard = trained.params.hazard
     constrained = sum(feature.monotone != 0 for feature in trained.features)
     horizons = ", ".join(str(h) for h in hazard.horizons)
+    reasons = (
+        "Modèle additif : les contributions des variables s'ajoutent exactement (log-cote)."
+        if trained.model.additive
+        else "Modèle avec interactions : ses contributions ne s'ajoutent pas exactement, aucune raison n'est donnée."
+    )
     return [
         "## Méthode",
         "",
         f"- Modèle de durée à temps discret ({hazard.intervals} intervalles de {hazard.interval_months} mois), "
-        f"arbres de gradient boosting ; probabilités à {horizons} mois croissantes avec l'horizon par construction.",
+        f"{FAMILIES[trained.family].label} ; probabilités à {horizons} mois croissantes avec l'horizon par construction.",
         "- Défaillance : première procédure collective, à la date du jugement. Une sortie sans procédure interrompt l'observation.",
-        f"- Modèle additif : les contributions des variables s'ajoutent exactement (log-cote). {constrained} variables ont un sens imposé.",
+        f"- {reasons} Variables dont le sens est imposé : {constrained}.",
         f"- Graine {trained.seed} ; empreinte des données `{trained.data_hash[:12]}`, des variables `{trained.feature_hash[:12]}`.",
     ]
 
@@ -193,7 +199,7 @@ def _limits_section(evaluation: Mapping[str, Any]) -> list[str]:
         if evaluation[horizon]["entreprises_defaillantes"] < 100:
             count = french_number(evaluation[horizon]["entreprises_defaillantes"])
             lines.append(
-                f"- À {horizon} mois, {count} entreprises défaillantes seulement dans la validation : chiffres peu précis."
+                f"- À {horizon} mois, peu d'entreprises défaillantes dans la validation ({count}) : chiffres peu précis."
             )
     return lines
 

@@ -11,6 +11,7 @@ from models_ml.features import Feature, Unit
 
 NARROW_SPACE = "\u202f"
 _SIGNED = {"mois_signe", "jours_signe", "points", "pct_points"}
+_WORDS = {"jours": "jour", "jours_signe": "jour", "points": "point", "pct_points": "point"}
 _NEGLIGIBLE = 1e-12
 
 
@@ -23,14 +24,16 @@ def french_number(value: float, decimals: int = 0, *, signed: bool = False) -> s
 
 
 def french_value(value: float, unit: Unit) -> str:
-    """Value with its sign or symbol when the unit has one: « 12 300 € », « 3,2 », « −4,5 % »."""
+    """Value with its sign, and its unit when the sentence does not say it: « 12 300 € », « 3,2 », « −4,5 % », « 1,5 jour »."""
     signed = unit in _SIGNED
     if unit == "eur":
         return french_number(value) + NARROW_SPACE + "€"
     if unit in ("part", "pct"):
         return french_number(value * (100 if unit == "part" else 1), 1) + NARROW_SPACE + "%"
-    if unit in ("points", "pct_points"):
-        return french_number(value * (100 if unit == "points" else 1), 1, signed=signed)
+    if unit in _WORDS:
+        figure = value * (100 if unit == "points" else 1)
+        ending = "s" if abs(round(figure, 1)) >= 2 else ""
+        return f"{french_number(figure, 1, signed=signed)} {_WORDS[unit]}{ending}"
     if unit in ("nombre", "mois_entier", "booleen"):
         return french_number(value)
     return french_number(value, 1, signed=signed)

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import polars as pl
 import polars.selectors as cs
 
-from models_ml.panel import KEY, months
+from models_ml.panel import KEY
+from models_ml.panel_file import PanelRefused, parsed_period, period_months, text_cells
 
 UNITS = {1: "mois", 3: "trimestre", 6: "semestre", 12: "an"}
 # Names that the person-period table gives a meaning to: a column of the file that bears one is renamed with a `_`.
 _RESERVED = (*KEY, "event_period", "exit_period", "event_known", "exit_known", "interval", "event")
-
-
-class PanelRefused(Exception):
-    """The panel cannot be evaluated as it is. `str()` is the reason in French."""
+# Months after the last line from which an event can only be a mark for "none", such as 2099-12-31.
+_FAR = 120
+# Entities or rows with an event below which a column that tells them all apart may do so by chance.
+_ENOUGH = 10
 
 
 @dataclass(frozen=True)
@@ -44,65 +44,10 @@ class Tidy:
         return UNITS.get(self.step, f"{self.step} mois")
 
 
-def read_table(path: Path) -> pl.DataFrame:
-    """A parquet or CSV file (comma, semicolon or tab). Raises PanelRefused when it is neither."""
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            return pl.read_parquet(path)
-        first = path.open(encoding="utf-8-sig").readline()
-        separator = max(",;\t", key=first.count)
-        return pl.read_csv(path, separator=separator, infer_schema_length=None, decimal_comma=separator == ";")
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
-        raise PanelRefused(f"{path.name} ne se lit ni comme un parquet ni comme un CSV en UTF-8 : {error}") from error
-
-
-def period_months(column: pl.Series) -> pl.Series:
-    """Month index (see `panel.month_index`) of a column of periods, null where it is empty.
-
-    Dates, years (`2011` is December 2011), `YYYY-MM`, YYYYMM, quarters (`2011-Q3`, `2011T3`), days. Raises PanelRefused with an example
-    of what is not a period.
-    """
-    name = column.name
-    if column.dtype.is_temporal() and column.dtype not in (pl.Time, pl.Duration):
-        return column.to_frame().select(months(name)).to_series()
-    text = column
-    if column.dtype.is_float():
-        text = column.fill_nan(None)
-        if (text.drop_nulls() % 1 != 0).any():
-            raise PanelRefused(f"la colonne {name} contient des nombres non entiers : une période était attendue")
-        text = text.cast(pl.Int64)
-    text = text.cast(pl.String).str.strip_chars()
-    text = text.set(text.is_in(["", "NA", "NaN", "nan", "null", "None", "NaT"]).fill_null(value=False), None)
-    parsed = pl.DataFrame({"t": text}).select(_parsed(pl.col("t"))).to_series()
-    if (bad := text.filter(parsed.is_null() & text.is_not_null())).len():
-        raise PanelRefused(
-            f"la colonne {name} contient « {bad[0]} », qui n'est pas une période (acceptées : 2011, 2011-03, 201103, 2011-T1, "
-            f"2011-03-31, 31/03/2011) ; {bad.len()} valeurs sont dans ce cas"
-        )
-    return parsed.alias(name)
-
-
-def _parsed(text: pl.Expr) -> pl.Expr:
-    """Month index of a written period, null when it is none of the accepted forms."""
-
-    def part(pattern: str, group: int) -> pl.Expr:
-        return text.str.extract(pattern, group).cast(pl.Int32, strict=False)
-
-    year_first = r"^(\d{4})(?:[-/](\d{1,2})(?:[-/]\d{1,2}(?:[ T].*)?)?)?$"
-    compact = r"^((?:1[89]|2\d)\d{2})(0[1-9]|1[0-2])(?:[0-3]\d)?$"
-    quarter = r"^(\d{4})-?[QTqt]([1-4])$"
-    day_first = r"^\d{1,2}/(\d{1,2})/(\d{4})$"
-    year = pl.coalesce(part(year_first, 1), part(compact, 1), part(quarter, 1), part(day_first, 2))
-    month = pl.coalesce(
-        part(year_first, 2), part(compact, 2), part(quarter, 2) * 3, part(day_first, 1), pl.lit(12, dtype=pl.Int32)
-    )
-    return pl.when(month.is_between(1, 12) & year.is_between(1800, 2300)).then(year * 12 + month - 1)
-
-
 def _require_event_periods(column: pl.Series) -> None:
     """A 0/1 flag says that a company fails, not when: taken for a period, it would put all failures in the year 1."""
-    values = set(column.drop_nulls().cast(pl.String).str.strip_chars().unique().to_list())
-    if column.dtype == pl.Boolean or values <= {"0", "1", "0.0", "1.0", "true", "false", "True", "False"}:
+    values = set(column.drop_nulls().cast(pl.String).str.strip_chars().str.strip_suffix(".0").unique().to_list())
+    if column.dtype == pl.Boolean or values <= {"0", "1", "true", "false", "True", "False"}:
         if not values:
             raise PanelRefused(f"la colonne {column.name} est vide : aucun événement, il n'y a rien à apprendre")
         raise PanelRefused(
@@ -125,68 +70,113 @@ def tidy(
     known (otherwise the later of the last row and the last event). `lags`: adds the values of that many periods before, by exact
     period, and the last change. Raises PanelRefused.
     """
-    for column in (entity, period, event, *(features or ())):
+    keys = (entity, period, event)
+    for column in (*keys, *(features or ())):
         if column not in table.columns:
             raise PanelRefused(f"colonne absente : {column} (colonnes : {', '.join(table.columns)})")
+    if taken := [column for column in features or () if column in keys]:
+        raise PanelRefused(f"l'entité, la période et l'événement ne sont pas des variables : {', '.join(taken)}")
     if not table.height:
         raise PanelRefused("le panel n'a aucune ligne")
     _require_event_periods(table.get_column(event))
     notes: list[str] = []
-    clash = {c: f"{c}_" for c in table.columns if c in _RESERVED and c not in (entity, period, event)}
+    clash = _free_names([c for c in table.columns if c in _RESERVED and c not in keys], table.columns)
     table = table.rename(clash)
-    wanted = [clash.get(c, c) for c in features] if features else None
+    wanted = [clash.get(c, c) for c in dict.fromkeys(features)] if features else None
     rows = table.with_columns(
-        _entity=pl.col(entity).cast(pl.String),
+        _entity=text_cells(table.get_column(entity).cast(pl.String)),
         _period=period_months(table.get_column(period)),
         _event=period_months(table.get_column(event)),
     )
     rows = _unique_rows(_events_of_entities(rows, notes), notes)
-    last_period, last_event = rows.select(pl.col("_period").max(), pl.col("_event").max()).row(0)
-    known = max(last_period, last_event) if until is None else period_months(pl.Series("until", [until]))[0]
+    known = _known_until(rows, until)
+    kept = _rows_at_risk(rows, known, notes)
+    step = _step(kept)
+    warnings: list[str] = []
+    names = _usable(kept, keys, wanted, notes)
+    if names:
+        names = _without_leaks(kept, names, step, explicit=features is not None, warnings=warnings)
+    if not names:
+        raise PanelRefused(
+            "aucune variable utilisable ne reste dans le panel" + "".join(f" ; {said}" for said in (*notes, *warnings))
+        )
+    frame, added = _with_past(_canonical(kept, names, notes), names, step, lags)
+    return Tidy(frame, step, known, (*names, *added), notes, warnings)
+
+
+def _free_names(names: Sequence[str], taken: Sequence[str]) -> dict[str, str]:
+    """Each of these names with as many `_` as make it new."""
+    free = {}
+    for name in names:
+        free[name] = f"{name}_"
+        while free[name] in taken:
+            free[name] += "_"
+    return free
+
+
+def _known_until(rows: pl.DataFrame, until: str | None) -> int:
+    """Month index to which events are known. A date far beyond every line is a mark, and would close windows still open."""
+    if until is not None:
+        (known,) = period_months(pl.Series("until", [until]))
+        if known is None:
+            raise PanelRefused(f"« {until} » n'est pas la dernière période dont les événements sont connus")
+        return int(known)
+    last_period, last_event = rows.select(pl.col("_period").max(), pl.col("_event").max().fill_null(0)).row(0)
+    if last_event > last_period + _FAR:
+        raise PanelRefused(
+            f"le dernier événement est de {_year_month(last_event)}, la dernière ligne de {_year_month(last_period)} : si cette date veut "
+            "dire qu'il n'y en a pas, laissez la case vide ; sinon, donnez la dernière période dont les événements sont connus"
+        )
+    return int(max(last_period, last_event))
+
+
+def _rows_at_risk(rows: pl.DataFrame, known: int, notes: list[str]) -> pl.DataFrame:
+    """The rows before the event of their entity, events later than `known` left out: nobody knew them."""
+    later = rows.filter(pl.col("_event") > known).get_column("_entity").n_unique()
+    if later:
+        notes.append(f"entités dont l'événement est ignoré, car postérieur à {_year_month(known)} : {later}")
+        rows = rows.with_columns(_event=pl.when(pl.col("_event") <= known).then("_event"))
     kept = rows.filter(pl.col("_event").is_null() | (pl.col("_event") > pl.col("_period")))
     if dropped := rows.height - kept.height:
         notes.append(
-            f"{dropped} lignes de la période de l'événement ou postérieures sont écartées : elles le connaissent déjà"
+            f"lignes écartées, de la période de l'événement ou postérieures, qui le connaissent déjà : {dropped}"
         )
-    if not kept.height or not kept.get_column("_event").n_unique() - kept.get_column("_event").has_nulls():
+    if kept.get_column("_event").drop_nulls().is_empty():
         raise PanelRefused("aucune ligne ne précède un événement : il n'y a rien à apprendre")
-    warnings: list[str] = []
-    names = _usable(kept, (entity, period, event), wanted, notes)
-    names = _without_leaks(kept, names, _step(kept), explicit=features is not None, warnings=warnings)
-    if not names:
-        raise PanelRefused("aucune variable utilisable ne reste dans le panel")
-    step = _step(kept)
-    frame, added = _with_past(_canonical(kept, names, notes), names, step, lags)
-    return Tidy(frame, step, int(known), (*names, *added), notes, warnings)
+    return kept
+
+
+def _year_month(month: int) -> str:
+    return f"{month // 12}-{month % 12 + 1:02d}"
 
 
 def _events_of_entities(rows: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     """The first event of an entity on all its rows; rows without entity or period are left out."""
     whole = rows.drop_nulls(["_entity", "_period"])
     if lost := rows.height - whole.height:
-        notes.append(f"{lost} lignes sans entité ou sans période sont écartées")
+        notes.append(f"lignes écartées, sans entité ou sans période : {lost}")
     if not whole.height:
         raise PanelRefused("aucune ligne n'a une entité et une période")
     first = pl.col("_event").min().over("_entity")
     filled = whole.select((pl.col("_event").is_null() & first.is_not_null()).sum()).item()
     several = whole.filter(pl.col("_event") != first).get_column("_entity").n_unique()
     if filled:
-        notes.append(f"l'événement d'une entité est reporté sur ses {filled} lignes où il n'était pas écrit")
+        notes.append(f"lignes où l'événement de leur entité est reporté, car il n'y était pas écrit : {filled}")
     if several:
-        notes.append(f"{several} entités ont plusieurs événements : seul le premier compte")
+        notes.append(f"entités qui ont plusieurs événements, dont seul le premier compte : {several}")
     return whole.with_columns(_event=first)
 
 
 def _unique_rows(rows: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     unique = rows.unique(maintain_order=True)
     if same := rows.height - unique.height:
-        notes.append(f"{same} lignes répétées à l'identique ne comptent qu'une fois")
+        notes.append(f"lignes répétées à l'identique, qui ne comptent qu'une fois : {same}")
     doubled = unique.filter(pl.struct("_entity", "_period").is_duplicated())
     if doubled.height:
         name, month = doubled.select("_entity", "_period").row(0)
         raise PanelRefused(
             f"{doubled.height} lignes partagent leur entité et leur mois avec une autre, différente (par exemple l'entité {name}, "
-            f"{month // 12}-{month % 12 + 1:02d}) : il faut une ligne par entité et par période"
+            f"{_year_month(month)}) : il faut une ligne par entité et par période"
         )
     return unique.sort("_entity", "_period")
 
@@ -202,7 +192,11 @@ def _step(rows: pl.DataFrame) -> int:
 
 def _usable(rows: pl.DataFrame, keys: Sequence[str], features: Sequence[str] | None, notes: list[str]) -> list[str]:
     """Names of the numeric columns that vary; the others are told."""
-    candidates = [c for c in (features or rows.columns) if c not in keys and (features or not c.startswith("_"))]
+    candidates = [c for c in (features or rows.columns) if c not in keys and (features or _is_named(c))]
+    unnamed = [c for c in rows.columns if not _is_named(c) and c not in ("_entity", "_period", "_event", *keys)]
+    if unnamed and not features:
+        told = ", ".join(name or "(sans nom)" for name in unnamed)
+        notes.append(f"colonnes laissées de côté, sans nom ou dont le nom commence par _ : {told}")
     numeric = set(rows.select(cs.numeric() | cs.boolean()).columns)
     if features and (text := [c for c in candidates if c not in numeric]):
         raise PanelRefused(f"variables qui ne sont pas des nombres : {', '.join(text)}")
@@ -214,6 +208,11 @@ def _usable(rows: pl.DataFrame, keys: Sequence[str], features: Sequence[str] | N
     if flat:
         notes.append(f"colonnes laissées de côté, vides ou constantes : {', '.join(flat)}")
     return [c for c in candidates if c in numeric and c not in flat]
+
+
+def _is_named(column: str) -> bool:
+    """A column without a name is the row number that R and pandas write."""
+    return bool(column) and not column.startswith("_")
 
 
 def _finite(column: pl.Series) -> pl.Series:
@@ -245,19 +244,37 @@ def _without_leaks(
     )
     varies = values.group_by("_entity").agg(pl.col(names).n_unique() > 1).select(pl.col(names).any()).row(0, named=True)
     several = values.height > firms.height
+    failing = firms.get_column("_failing").sum()
     by_firm = firms.select(_auc(pl.col(name), pl.col("_failing")).alias(name) for name in names).row(0, named=True)
     by_row = values.select(_auc(pl.col(name), pl.col("_soon")).alias(name) for name in names).row(0, named=True)
+    ending = _same_at_the_end(values, names)
     reasons = {}
     for name in names:
         if several and not varies[name] and (by_firm[name] or 0) >= 0.98:
             reasons[name] = "constante par entité, elle dit qui a un événement"
         elif _is_later(values, name):
             reasons[name] = "une période postérieure à celle de la ligne"
-        elif (by_row[name] or 0) >= 0.995 and values.get_column("_soon").sum() >= 10:
+        elif (by_row[name] or 0) >= 0.995 and values.get_column("_soon").sum() >= _ENOUGH:
             reasons[name] = "elle annonce à elle seule tous les événements de la période suivante"
+        elif several and (by_firm[name] or 0) >= 0.995 and failing >= _ENOUGH:
+            reasons[name] = "dès la première ligne d'une entité, elle dit si elle aura un événement"
+        elif name in ending:
+            reasons[name] = "la même ou vide sur la dernière ligne de toutes les entités, elle en connaît la fin"
     end = "gardée, car demandée" if explicit else "laissée de côté"
     warnings.extend(f"{name} ne peut être connue qu'après coup ({why}) : {end}" for name, why in reasons.items())
     return names if explicit else [name for name in names if name not in reasons]
+
+
+def _same_at_the_end(values: pl.DataFrame, names: Sequence[str]) -> list[str]:
+    """Columns that have one value (or none) on the last row of every entity: rows left, a value of the row after.
+
+    An end of the panel does not do that: entities with an event end earlier, at different periods.
+    """
+    last = values.filter(pl.col("_period") == pl.col("_period").max().over("_entity"))
+    failing = last.get_column("_failing").sum()
+    if last.height == values.height or min(failing, last.height - failing) < _ENOUGH:
+        return []
+    return [name for name in names if last.get_column(name).n_unique() == 1]
 
 
 def _is_later(values: pl.DataFrame, name: str) -> bool:
@@ -266,7 +283,7 @@ def _is_later(values: pl.DataFrame, name: str) -> bool:
     present = column.drop_nulls()
     if not present.len() or (present % 1 != 0).any() or not present.is_between(1800, 230012).all():
         return False
-    parsed = pl.DataFrame({"t": column.cast(pl.Int64).cast(pl.String)}).select(_parsed(pl.col("t"))).to_series()
+    parsed = pl.DataFrame({"t": column.cast(pl.Int64).cast(pl.String)}).select(parsed_period(pl.col("t"))).to_series()
     low, high = values.select(low=pl.col("_period").min() - 120, high=pl.col("_period").max() + 120).row(0)
     if parsed.null_count() > column.null_count() or not parsed.drop_nulls().is_between(low, high).all():
         return False
@@ -289,6 +306,9 @@ def _canonical(rows: pl.DataFrame, names: Sequence[str], notes: list[str]) -> pl
 
 def _with_past(frame: pl.DataFrame, names: Sequence[str], step: int, lags: int) -> tuple[pl.DataFrame, list[str]]:
     """Values of the periods before, by exact period: across a gap they are missing, not older."""
+    made = [f"{name}_retard{lag}" for name in names for lag in range(1, lags + 1)]
+    if clash := sorted({*made, *(f"{name}_variation" for name in names if lags)} & set(names)):
+        raise PanelRefused(f"des colonnes du panel ont le nom d'une valeur passée à ajouter : {', '.join(clash)}")
     added = []
     for lag in range(1, lags + 1):
         before = frame.select(

@@ -116,7 +116,8 @@ def scored(
 
 def _last_month(instance: Instance) -> date:
     with connect(instance.database_url, role=ROLE) as connection:
-        row = connection.execute("select max(month) from marts.mart_company_month").fetchone()
+        built = connection.execute("select to_regclass('marts.mart_company_month')").fetchone() != (None,)
+        row = connection.execute("select max(month) from marts.mart_company_month").fetchone() if built else None
     if row is None or row[0] is None:
         raise NothingToTest("Aucun mois calculé : lancez d’abord `vigie run`.")
     month: date = row[0]

@@ -95,7 +95,8 @@ def bar_sparkline(layers: Sequence[tuple[str, Values]], label: str) -> Markup | 
     A month whose value is unknown has no bar; a month worth zero has a thin foot, so that the two are told apart.
     """
     count = len(layers[0][1]) if layers else 0
-    totals = [sum(values[index] or 0.0 for _, values in layers) for index in range(count)]
+    # A credit has no bar and does not shorten the one below it.
+    totals = [sum(max(0.0, values[index] or 0.0) for _, values in layers) for index in range(count)]
     known = [any(values[index] is not None for _, values in layers) for index in range(count)]
     if not any(known):
         return None

@@ -58,9 +58,9 @@ def percent(value: float | None, decimals: int = 1) -> str:
     return UNKNOWN if value is None else f"{trimmed(Decimal(str(value)) * 100, decimals)}{NARROW}%"
 
 
-def plural(count: float, singular: str, plural_form: str | None = None) -> str:
+def plural(count: float | Decimal, singular: str, plural_form: str | None = None) -> str:
     """The word for `count` things: zero and one are singular in French."""
-    return singular if abs(count) < 2 else (plural_form or f"{singular}s")
+    return singular if -2 < count < 2 else (plural_form or f"{singular}s")
 
 
 def counted(count: int, singular: str, plural_form: str | None = None, *, feminine: bool = False) -> str:

@@ -92,7 +92,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        number=french.number, trimmed=french.trimmed, euros=french.euros, percent=french.percent, day=french.day,
+        number=french.number, rounded=french.rounded, trimmed=french.trimmed, euros=french.euros, percent=french.percent, day=french.day,
         month=french.month, short_month=french.short_month, siren=french.siren, siret=french.siret,
         spaced=french.spaced, enumeration=french.enumeration, of=french.of, alert_word=nomenclature.alert_word,
         novelty_word=nomenclature.novelty_word, effect=effect_word,
@@ -150,9 +150,8 @@ def _sparklines(company: Company) -> tuple[Sparkline, ...]:
 def _headcount_sparkline(company: Company) -> Sparkline:
     values = [point.effectif for point in company.series]
     words = charts.known_range(values, 0)
-    text = (
-        f"{words}{french.NO_BREAK}{french.plural(max(v for v in values if v is not None), 'salarié')}" if words else ""
-    )
+    highest = french.rounded(max((value for value in values if value is not None), default=0.0))
+    text = f"{words}{french.NO_BREAK}{french.plural(highest, 'salarié')}" if words else ""
     return Sparkline(
         "Effectif",
         _latest(company, values, lambda value: french.counted(int(french.rounded(value)), "salarié"), "non connu"),

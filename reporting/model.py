@@ -7,7 +7,7 @@ contributions are log-odds; months are the first day of the month. `None` always
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -36,8 +36,20 @@ TerritoryType = Literal["region", "departement"]
 Novelty = Literal["premiere_alerte", "aggravation", "retour", "entree_perimetre", "changement_modele", "deja_en_alerte"]
 
 
+# Characters that are not seen and change what is: controls, and marks of direction that would turn a Siren round.
+_UNSEEN = {ord(each): None for each in "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\x7f"}
+_UNSEEN |= {code: None for code in range(32) if chr(code) not in "\t\n\r"}
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_what_is_seen(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {name: value.translate(_UNSEEN) if isinstance(value, str) else value for name, value in data.items()}
 
 
 class Counts(_Frozen):

@@ -26,6 +26,9 @@ Value = str | int | float | date | None
 EXCEL_TEXT_LIMIT = 32_767
 """Longest text that a cell holds; a longer one is cut, with « … », rather than silently dropped by the writer."""
 
+EXCEL_FIRST_YEAR = 1900
+"""A date before it, such as the creation of an old company, is written as a text: Excel shows only #####."""
+
 _FORMATS: dict[Kind, dict[str, object]] = {
     "text": {},
     "integer": {"num_format": "#,##0"},
@@ -121,6 +124,8 @@ def _write_cell(worksheet: Worksheet, row: int, column: int, value: Value, cell_
         worksheet.write_blank(row, column, None, cell_format)
     elif isinstance(value, str):
         worksheet.write_string(row, column, _fitting(value), cell_format)
+    elif isinstance(value, date) and value.year < EXCEL_FIRST_YEAR:
+        worksheet.write_string(row, column, f"{value:%d/%m/%Y}", cell_format)
     elif isinstance(value, date):
         worksheet.write_datetime(row, column, value, cell_format)
     else:

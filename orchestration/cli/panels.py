@@ -12,7 +12,8 @@ import typer
 from models_ml import backtest, backtest_report
 from models_ml.families import FAMILIES
 from models_ml.panel import month_index
-from models_ml.tidy import PanelRefused, Tidy, period_months, read_table, tidy
+from models_ml.panel_file import PanelRefused, period_months, read_table
+from models_ml.tidy import Tidy, tidy
 from orchestration.cli.console import AsJson, Refused, console, print_json
 
 _DEFAULT = "additive,interactions,scorecard"
@@ -68,15 +69,17 @@ def model_evaluate(
     seeds: Annotated[int, typer.Option(min=1, max=20, help="Models averaged.")] = 1,
     bootstrap: Annotated[int, typer.Option(min=0, max=2000, help="Draws of the intervals.")] = 100,
     as_json: AsJson = False,
-    out: Annotated[Path | None, typer.Option(help="Write the report as Markdown.")] = None,
+    out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the report as Markdown.")] = None,
 ) -> None:
     """Families side by side on your own panel, out of time: discrimination, calibration, capacity, with intervals.
 
     One line per entity and period; the line holds what was known at the end of the period. Lines at or after the event are left out.
     """
+    if out is not None:
+        _make_folder(out)
     try:
         ready = tidy(
-            read_table(panel), entity=entity, period=period, event=event,
+            read_table(panel, entity), entity=entity, period=period, event=event,
             features=_names(features) or None, until=until or None, lags=lags,
         )  # fmt: skip
         splits = _splits(ready, split, horizons)
@@ -95,10 +98,20 @@ def model_evaluate(
         console.print(report, markup=False, highlight=False)
 
 
+def _make_folder(out: Path) -> None:
+    """Before the models are fitted: a report that cannot be written is known at once."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"{out}: {error.strerror}") from error
+
+
 def _splits(ready: Tidy, text: str, horizons: list[int]) -> list[backtest.Split]:
     if text == "rolling":
         return backtest.rolling_splits(ready, horizons)
     learned, *first = (period_months(pl.Series("--split", [part]))[0] for part in text.split(":", 1))
+    if learned is None or None in first:
+        raise PanelRefused(f"--split « {text} » : une période était attendue, comme 2011, ou deux, comme 2011:2014")
     return backtest.fixed_split(ready, learned, first[0] if first else learned + max(horizons) * ready.step, horizons)
 
 

@@ -78,6 +78,14 @@ SCORE_FAULTS = {
         "update ml.score set p12 = 0.06, p18 = 0.08, p24 = 0.1 where month = '2025-05-01'",
         ("distinguer les entreprises",),
     ),
+    "the same score for everyone at one horizon": (
+        "update ml.score set p24 = 0.9999 where month = '2025-05-01'",
+        ("distinguer les entreprises", "valeurs distinctes de p24", "moyenne de p24"),
+    ),
+    "a logit that is not a number": (
+        "update ml.score set logit = 'NaN' where month = '2025-05-01' and siren = '000000007'",
+        ("logit doit rester dans ses bornes",),
+    ),
     "no model for the month": (
         "delete from ml.run_month where month = '2025-05-01'",
         ("doit avoir un modèle",),
@@ -141,10 +149,10 @@ def test_a_new_model_is_compared_with_its_own_scores_of_the_month_before(mart_ur
     """Promise 8: a change of model must not read as a drift of the companies, so each model is compared with itself."""
     mutate(
         mart_url,
-        """insert into ml.score select siren, month, 'modele-b', p12 * 3, p18 * 3, 0.99, logit from ml.score
+        """insert into ml.score select siren, month, 'modele-b', p12 * 3, p18 * 3, (1 + p18 * 3) / 2, logit from ml.score
         where month = '2025-04-01';
         update ml.run_month set model_id = 'modele-b' where month = '2025-05-01';
-        update ml.score set model_id = 'modele-b', p12 = p12 * 3, p18 = p18 * 3, p24 = 0.99
+        update ml.score set model_id = 'modele-b', p12 = p12 * 3, p18 = p18 * 3, p24 = (1 + p18 * 3) / 2
         where month = '2025-05-01'""",
     )
     result = gate_scores(mart_url, MAY, MAY)
@@ -203,7 +211,7 @@ def test_a_model_that_changes_within_the_range_is_compared_with_itself(mart_url:
     """March to May by another model, on another scale, with February scored again: no month drifts."""
     mutate(
         mart_url,
-        """insert into ml.score select siren, month, 'modele-b', p12 * 3, p18 * 3, 0.99, logit from ml.score
+        """insert into ml.score select siren, month, 'modele-b', p12 * 3, p18 * 3, (1 + p18 * 3) / 2, logit from ml.score
         where month >= '2025-02-01';
         delete from ml.score where month >= '2025-03-01' and model_id = 'modele-a';
         update ml.run_month set model_id = 'modele-b' where month >= '2025-03-01'""",

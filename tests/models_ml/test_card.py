@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import polars as pl
+
 from models_ml.card import render
 from models_ml.explain import french_number
-from models_ml.train import TrainedModel
+from models_ml.features import Feature
+from models_ml.train import TrainedModel, train
 
 
 def test_every_figure_of_the_card_comes_from_the_run(trained: TrainedModel) -> None:
@@ -18,6 +21,19 @@ def test_every_figure_of_the_card_comes_from_the_run(trained: TrainedModel) -> N
     assert french_number(trained.trained_on["observations"]) in card
     changed = {**trained.metrics, "18": {**trained.metrics["18"], "auc": {"valeur": 0.123, "bas": 0.1, "haut": 0.2}}}
     assert "0,123 [0,100 ; 0,200]" in render(trained, changed)
+
+
+def test_the_card_names_the_family_and_claims_exact_reasons_for_an_additive_one_only(
+    trained: TrainedModel, panel: pl.DataFrame, small_features: tuple[Feature, ...]
+) -> None:
+    """Every challenger was said to be an additive boosting, the forest too."""
+    assert "boosting additif" in render(trained)
+    assert "s'ajoutent exactement" in render(trained)
+    forest = train(panel, as_of=trained.as_of, features=small_features, seed=1, family="forest", params=trained.params)
+    card = render(forest)
+    assert "forêt d'arbres extrêmes" in card
+    assert "boosting" not in card
+    assert "ne s'ajoutent pas exactement" in card
 
 
 def test_the_card_says_who_decides_and_where_the_model_stops(trained: TrainedModel) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from models_ml.tidy import PanelRefused, Tidy, period_months, read_table, tidy
+from models_ml.panel_file import PanelRefused, period_months, read_table
+from models_ml.tidy import Tidy, tidy
 
 
 def table(years: int = 6, **columns: Any) -> pl.DataFrame:
@@ -44,12 +46,14 @@ def test_an_indicator_instead_of_a_period_is_refused_with_what_to_give() -> None
     for flag in (pl.col("firm") == "a", (pl.col("firm") == "a").cast(pl.Int8), (pl.col("firm") == "a").cast(pl.String)):
         with pytest.raises(PanelRefused, match="ne dit pas quand"):
             read(table(event=flag))
+    with pytest.raises(PanelRefused, match="ne contient que 0, 1 :"):
+        read(table(event=(pl.col("firm") == "a").cast(pl.Float64)))
 
 
 def test_lines_from_the_event_on_are_left_out_and_said() -> None:
     ready = read(table())
     assert ready.frame.filter(pl.col("entity") == "a").height == 4
-    assert any(note.startswith("2 lignes de la période de l'événement") for note in ready.notes)
+    assert any("le connaissent déjà : 2" in note for note in ready.notes)
     assert (ready.unit, ready.until) == ("an", 2015 * 12 + 11)
 
 
@@ -100,6 +104,61 @@ def test_columns_that_only_the_future_can_write_are_left_out_unless_named() -> N
     assert "gardée" in named.warnings[0]
 
 
+def crowd(**columns: Any) -> pl.DataFrame:
+    """Sixty companies, yearly from 2010 to 2019; one in three fails, each of them in a year from 2013 to 2019."""
+    frame = pl.DataFrame({"firm": [f"f{n}" for n in range(60)]}).join(
+        pl.DataFrame({"year": range(2010, 2020)}), how="cross"
+    )
+    number = pl.col("firm").str.slice(1).cast(pl.Int64)
+    frame = frame.with_columns(
+        event=pl.when(number % 3 == 0).then(2013 + number // 3 % 7), x=(number * 37 + pl.col("year") * 11) % 101
+    )
+    return frame.filter(pl.col("event").is_null() | (pl.col("year") < pl.col("event"))).with_columns(**columns)
+
+
+def test_columns_that_change_and_still_come_from_the_future_are_left_out() -> None:
+    """Years to the failure, to the last line, the value of the line after: each gave an AUC near 1 without a word."""
+    left = pl.col("event") - pl.col("year")
+    frame = crowd(
+        to_failure=left,
+        to_failure_or_none=left.fill_null(-1),
+        to_the_end=pl.col("year").max().over("firm") - pl.col("year"),
+        next_x=pl.col("x").shift(-1).over("firm"),
+        before_x=pl.col("x").shift(1).over("firm"),
+        late=pl.when(pl.col("year") < 2019).then(pl.col("x")),
+    )
+    ready = read(frame)
+    assert ready.names == ("x", "before_x", "late")
+    assert len(ready.warnings) == 4
+    assert read(frame, features=["x", "next_x"]).names == ("x", "next_x")
+
+
+def test_a_date_far_ahead_for_no_event_is_refused() -> None:
+    """« 2099 » for companies without a failure closed every window that was still open: survivors that nobody had seen."""
+    with pytest.raises(PanelRefused, match=r"2099-12.*laissez la case vide"):
+        read(crowd(event=pl.col("event").fill_null(2099)))
+    marked = read(crowd(event=pl.col("event").fill_null(2099)), until="2019")
+    assert marked.frame.equals(read(crowd(), until="2019").frame)
+    assert any("postérieur à 2019-12 : 40" in note for note in marked.notes)
+
+
+def test_a_panel_without_a_variable_is_refused_with_what_was_left_out() -> None:
+    with pytest.raises(PanelRefused, match=r"aucune variable utilisable.*pas des nombres : x"):
+        read(table(x=pl.lit("sain")))
+    with pytest.raises(PanelRefused, match="ne sont pas des variables : year"):
+        read(table(), features=["x", "year"])
+    assert read(table(), features=["x", "x"]).names == ("x",)
+
+
+def test_names_that_clash_with_ours_are_set_apart_and_row_numbers_left_out() -> None:
+    frame = table(interval=pl.col("x") * 2, interval_=pl.col("x") * 3).with_row_index("")
+    ready = read(frame)
+    assert ready.names == ("x", "interval__", "interval_")
+    assert any("(sans nom)" in note for note in ready.notes)
+    with pytest.raises(PanelRefused, match="x_retard1"):
+        read(table(x_retard1=pl.col("x") + 1), lags=1)
+
+
 def test_lags_follow_exact_periods_across_a_gap() -> None:
     frame = table().filter((pl.col("firm") != "b") | (pl.col("year") != 2012))
     ready = read(frame, lags=2)
@@ -133,12 +192,25 @@ def test_a_panel_without_an_event_ahead_of_a_line_is_refused() -> None:
 
 
 def test_csv_of_french_and_other_spreadsheets_are_read(tmp_path: Path) -> None:
+    """One `NA` made a text of a column of numbers, a point in a file of semicolons made texts of all: the variables were left out."""
     french = tmp_path / "fr.csv"
     french.write_text("\ufefffirm;year;x;event\na;2010;1,5;2014\nb;2010;2,5;\n", encoding="utf-8")
     assert read_table(french).get_column("x").to_list() == [1.5, 2.5]
     other = tmp_path / "en.csv"
     other.write_text("firm,year,x,event\na,2010,1.5,2014\n", encoding="utf-8")
     assert read_table(other).columns == ["firm", "year", "x", "event"]
+    dotted = tmp_path / "dots.csv"
+    dotted.write_text("firm|year; x |event\n007; 2010 ; 1.5;2014\n7;2010;NA;\n".replace("|", ";"), encoding="utf-8")
+    assert read_table(dotted, "firm").to_dict(as_series=False) == {
+        "firm": ["007", "7"], "year": [2010, 2010], "x": [1.5, None], "event": [2014, None],
+    }  # fmt: skip
+    packed = tmp_path / "en.csv.gz"
+    packed.write_bytes(gzip.compress(other.read_bytes()))
+    assert read_table(packed).equals(read_table(other))
+    cut = tmp_path / "cut.csv.gz"
+    cut.write_bytes(packed.read_bytes()[:-9])
+    with pytest.raises(PanelRefused, match=r"cut\.csv\.gz"):
+        read_table(cut)
     broken = tmp_path / "broken.parquet"
     broken.write_bytes(b"not a table")
     with pytest.raises(PanelRefused, match=r"broken\.parquet"):

@@ -58,6 +58,16 @@ def test_a_panel_is_evaluated_out_of_time_with_intervals_and_a_report(panel_file
     assert f"| AUC | {auc} [" in text
 
 
+def test_the_order_of_the_rows_changes_no_byte(panel_file: Path, tmp_path: Path) -> None:
+    """Whoever sorts the file otherwise must not get other figures to quote."""
+    shuffled = tmp_path / "shuffled.csv"
+    pl.read_csv(panel_file).sample(fraction=1, shuffle=True, seed=3).write_csv(shuffled)
+    options = ("--split", "2007:2009", "--lags", "1", "--seeds", "2", "--families", "additive,ensemble", "--json")
+    first, second = (run(path, *options) for path in (panel_file, shuffled))
+    assert first.exit_code == second.exit_code == 0, first.output
+    assert first.stdout == second.stdout
+
+
 def test_rolling_origins_judge_each_year_with_what_was_known_before(panel_file: Path) -> None:
     done = run(panel_file, "--families", "scorecard", "--json")
     result = json.loads(done.stdout)
@@ -69,7 +79,8 @@ def test_rolling_origins_judge_each_year_with_what_was_known_before(panel_file: 
     ("more", "reason"),
     [
         (["--split", "2007:2008"], "au moins le plus long horizon"),
-        (["--split", "1999"], "événements seulement"),
+        (["--split", "2007:"], "une période était attendue"),
+        (["--split", "1999"], "trop peu d'événements"),
         (["--event", "bruit"], "nombres non entiers"),
         (["--entity", "siren"], "colonne absente : siren"),
         (["--horizons", "7,30"], "intervalles"),
@@ -79,6 +90,17 @@ def test_what_cannot_be_evaluated_is_refused_with_its_reason(panel_file: Path, m
     done = run(panel_file, *more)
     assert isinstance(done.exception, Refused)
     assert reason in str(done.exception)
+
+
+def test_the_folder_of_the_report_is_made_or_refused_before_anything_is_computed(
+    panel_file: Path, tmp_path: Path
+) -> None:
+    """Some minutes of models were followed by a fault of ours and no report."""
+    page = tmp_path / "new" / "page.md"
+    assert run(panel_file, "--families", "scorecard", "--split", "2007:2009", "--out", str(page)).exit_code == 0
+    assert page.is_file()
+    assert run(panel_file, "--out", str(page / "under_a_file.md")).exit_code == 2
+    assert run(panel_file, "--out", str(tmp_path)).exit_code == 2
 
 
 @pytest.mark.parametrize("more", [["--horizons", "un"], ["--families", "foret"], ["--panel", "absent.csv"]])

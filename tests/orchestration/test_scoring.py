@@ -230,6 +230,15 @@ def test_the_past_is_scored_by_the_models_of_its_time_and_compared_on_the_same_r
     assert rows(instance, "select familles from ml.backtest") == [(["additive", "scorecard"],)]
 
 
+def test_a_new_instance_says_that_no_month_was_computed(
+    vigie_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`vigie model backtest` there was a fault of ours: the mart is not made yet."""
+    monkeypatch.setenv(URL_VARIABLE, vigie_url)
+    with pytest.raises(backtest.NothingToTest, match="Aucun mois calculé"):
+        backtest.default_months(Instance(tmp_path))
+
+
 def test_months_that_nobody_could_have_scored_are_said(instance: Instance) -> None:
     with pytest.raises(backtest.NothingToTest, match="historique"):
         backtest.run(instance, mart_samples.FIRST, date(2018, 3, 1), [])

@@ -43,6 +43,14 @@ def test_zero_is_drawn_and_unknown_is_not() -> None:
     assert svg.count('class="activite-partielle"') == 1
 
 
+def test_bars_stay_in_their_frame_when_a_credit_meets_a_debt() -> None:
+    """100 € owed and 100 € of credit add up to nothing: the bar was a hundred times as high as the chart."""
+    svg = charts.bar_sparkline([("part-salariale", [100.0, 50.0]), ("part-patronale", [-100.0, 0.0])], "dette")
+    assert svg is not None
+    heights = [float(height) for height in re.findall(r'height="([0-9.]+)"', svg)]
+    assert heights == [charts.HEIGHT - 8, (charts.HEIGHT - 8) / 2]
+
+
 @pytest.mark.parametrize(("probability", "filled"), [(0.0, 1), (0.07, 7), (0.1, 10), (0.46, 46), (1.0, 99)])
 def test_the_hundred_dots_are_a_hundred(probability: float, filled: int) -> None:
     """A dash that ends exactly at the end of the line is not drawn: each row lost its last dot."""

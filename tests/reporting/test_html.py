@@ -21,7 +21,7 @@ from report_samples import (
 )
 
 from reporting import html
-from reporting.model import NATURAL_PERSON, Clignotant, MethodFigures, MonthlyReport, Reason
+from reporting.model import NATURAL_PERSON, Clignotant, MethodFigures, MonthlyReport, Reason, SeriesPoint
 
 NARROW, NO_BREAK = "\u202f", "\u00a0"
 
@@ -214,6 +214,10 @@ def test_figures_follow_french_typography() -> None:
     assert not re.search(r" [;!?»%€]|« ", Page(visible).text), "a breaking space before double punctuation"
 
 
+def test_no_line_breaks_before_double_punctuation(any_page: tuple[str, Page]) -> None:
+    assert not re.search(r" [;:!?%»€]|« ", any_page[1].text)
+
+
 @pytest.mark.parametrize("categorie", [None, "1000"])
 def test_the_name_of_a_natural_person_is_never_shown(categorie: str | None) -> None:
     """A sole trader's name in `denomination` must not reach the page when the legal category says who it is."""
@@ -235,6 +239,13 @@ def test_hostile_texts_are_shown_as_text() -> None:
         assert not page.find("script")
         assert not page.find("img")
         assert payload in page.text
+
+
+def test_a_mark_of_direction_in_a_name_does_not_turn_the_rest_of_the_line_round() -> None:
+    """U+202E in a commune had the Siren beside it read backwards: another company would be called."""
+    text = html.render(one_company(denomination="ATELIERS\u202e FICTIFS\x01", libelle_commune="Dijon\u2067"))
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\x01]", text)
+    assert "ATELIERS FICTIFS" in text
 
 
 def test_a_month_without_new_company_says_so_and_says_who_stays_in_alert() -> None:
@@ -260,6 +271,21 @@ def test_one_is_singular_and_two_are_plural() -> None:
     assert "La nouvelle détection du mois est retenue" in single
     double = Page(html.render(report(tuple(company(rank) for rank in (1, 2))))).words
     assert "Toutes les nouvelles détections du mois sont retenues" in double
+
+
+def test_counts_of_one_agree_in_every_sentence() -> None:
+    """« Autres entreprises » above a single one, « Les 1 derniers mois », « 2 salarié » for 1.6 employees."""
+    one = (company(1, departement="21", retenue=False),)
+    none_fits = Page(html.render(department_report(one, capacite=0)))
+    assert "d’en retenir aucune ce mois-ci. La voici. Les données" in none_fits.words
+    assert none_fits.find("h2")[2].all_text == "Entreprise nouvellement détectée"
+    both = Page(html.render(department_report((company(1), company(2, retenue=False)), capacite=1)))
+    assert "Autre entreprise nouvellement détectée" in [h2.all_text for h2 in both.find("h2")]
+    months = (SeriesPoint(periode=date(2025, 12, 1), effectif=1.6),)
+    short = Page(html.render(one_company(effectif=1.6, series=months)))
+    assert "Le dernier mois" in [h4.all_text for h4 in short.find("h4")]
+    assert not re.search(r"2\u00a0salarié\b", short.words)
+    assert f"stable à 2{NO_BREAK}salariés" in short.words
 
 
 def test_late_and_missing_sources_are_said_in_words_at_the_top_and_in_their_section() -> None:

@@ -55,6 +55,12 @@ def test_values_are_typed_and_identifiers_keep_their_leading_zeros() -> None:
     assert row["Premier contact"] == min(company(1).offers, key=lambda offer: offer.priorite).administration
 
 
+def test_a_company_older_than_the_calendar_of_excel_has_its_date_as_a_text() -> None:
+    """Excel counts days from 1900: an older creation date was a cell full of #."""
+    row = rows_of(report((company(1, date_creation=date(1874, 4, 7)),)), "Entreprises")[0]
+    assert row["Date de création"] == "07/04/1874"
+
+
 def test_the_first_offer_of_the_sheet_is_the_one_of_lowest_priority_number() -> None:
     rows = rows_of(report((company(1, offers=OFFERS),)), "Offres")
     assert [row["Administration"] for row in rows] == ["Urssaf", "DREETS", "CODEFI"]
