@@ -22,6 +22,8 @@ _RESERVED = (*KEY, "event_period", "exit_period", "event_known", "exit_known", "
 _FAR = 120
 # Entities or rows with an event below which a column that tells them all apart may do so by chance.
 _ENOUGH = 10
+# Share of the other rows that may hold what every last row holds, when that is the mark of an end.
+_SELDOM = 0.05
 
 
 @dataclass(frozen=True)
@@ -266,15 +268,18 @@ def _without_leaks(
 
 
 def _same_at_the_end(values: pl.DataFrame, names: Sequence[str]) -> list[str]:
-    """Columns that have one value (or none) on the last row of every entity: rows left, a value of the row after.
+    """Columns that have one value (or none), seldom seen elsewhere, on the last row of every entity: rows left, a value of the row after.
 
-    An end of the panel does not do that: entities with an event end earlier, at different periods.
+    An end of the panel does not do that: entities with an event end earlier, at different periods. Nor does a rare flag, which is
+    0 nearly everywhere.
     """
-    last = values.filter(pl.col("_period") == pl.col("_period").max().over("_entity"))
+    is_last = pl.col("_period") == pl.col("_period").max().over("_entity")
+    last, earlier = values.filter(is_last), values.filter(~is_last)
     failing = last.get_column("_failing").sum()
     if last.height == values.height or min(failing, last.height - failing) < _ENOUGH:
         return []
-    return [name for name in names if last.get_column(name).n_unique() == 1]
+    one = [name for name in names if last.get_column(name).n_unique() == 1]
+    return [name for name in one if earlier.get_column(name).eq_missing(last.get_column(name)[0]).mean() < _SELDOM]
 
 
 def _is_later(values: pl.DataFrame, name: str) -> bool:
