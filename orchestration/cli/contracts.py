@@ -14,7 +14,7 @@ from expectations.schemas import json_schema, table_schema
 from ingestion.check import BrokenRule, FileCheck, check_file
 from ingestion.content import Refusal
 from ingestion.infer import infer_contract
-from orchestration.cli.console import AsJson, Refused, bars, console, print_json
+from orchestration.cli.console import AsJson, Refused, bars, console, print_json, visible
 from orchestration.cli.deliveries import print_rows
 
 #: One line, several lines.
@@ -88,7 +88,7 @@ def contract_check(
         print_json([dataclasses.asdict(check) for check in checks])
     else:
         for check in checks:
-            console.print("\n".join(_report(check)), markup=False, highlight=False, soft_wrap=True)
+            console.print(visible("\n".join(_report(check))), highlight=False, soft_wrap=True)
     if wrong := [check.file_name for check in checks if not check.conforming]:
         raise Refused(f"non conforme : {', '.join(wrong)}")
 

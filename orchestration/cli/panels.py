@@ -92,7 +92,7 @@ def model_evaluate(
     if as_json:
         print_json(result)
     else:
-        console.print(report, markup=False, highlight=False)
+        console.print(report, highlight=False)
 
 
 def _splits(ready: Tidy, text: str, horizons: list[int]) -> list[backtest.Split]:
