@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from delivery_base import Base
 
+from expectations.gates import gate_raw
 from ingestion.ledger import DeliveryAccount
 
 HEADER = 1
@@ -224,6 +225,37 @@ def test_a_truncated_stock_is_refused_and_closes_nothing(base: Base, debits: str
     account = base.deliver("\n".join([header, rows[0]]), received=date(2026, 2, 15))
     refused(base, account, "volume", "1 lignes reçues contre 4")
     assert base.query(OPEN) == [(4,)]
+
+
+def test_a_truncated_stock_is_refused_on_the_day_of_the_whole_one_too(base: Base, debits: str) -> None:
+    """A few lines tried out after the first stock, on the same day, closed all the others."""
+    header, *rows = debits.splitlines()
+    base.deliver(debits)
+    refused(base, base.deliver("\n".join([header, rows[0]]), "debits_essai.csv"), "volume", "1 lignes reçues contre 4")
+    assert base.query(OPEN) == [(4,)]
+
+
+def test_a_stock_cut_into_two_files_of_one_day_is_refused(base: Base, debits: str) -> None:
+    """The second half closed the first: half of the debts were gone, and nothing said so."""
+    header, *rows = debits.splitlines()
+    assert base.deliver("\n".join([header, *rows[:2]]), "debits_1.csv").rows_opened == 2
+    account = base.deliver("\n".join([header, *rows[2:]]), "debits_2.csv")
+    refused(base, account, "volume", "2 des 2 lignes connues en sont absentes")
+    assert base.query(OPEN) == [(2,)]
+
+
+def test_a_stock_sent_again_on_the_same_day_takes_the_place_of_the_first(base: Base, debits: str) -> None:
+    """First without its last lines, then whole and corrected; the gate counted the lines of both, and refused."""
+    header, *rows = debits.splitlines()
+    many = [rows[0].replace(";101;1;", f";{number};1;") for number in range(200, 260)]
+    base.deliver("\n".join([header, *many]), received=date(2026, 1, 15))
+    base.deliver("\n".join([header, *many[:40]]), "debits_1.csv", received=date(2026, 2, 15))
+    whole = [many[0].replace(";195907;", ";195908;"), *many[1:]]
+    account = base.deliver("\n".join([header, *whole]), "debits_2.csv", received=date(2026, 2, 15))
+    assert (account.status, account.loaded, account.unchanged) == ("loaded", 21, 39)
+    for deliveries in ([1, 2, 3], [2, 3], [3]):
+        result = gate_raw(base.url, base.contracts["urssaf__debit"], deliveries)
+        assert result.passed, result.summary_fr()
 
 
 def test_an_absent_file_is_refused_not_raised(base: Base) -> None:
