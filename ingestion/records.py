@@ -4,7 +4,8 @@ Three roads give the same cells. A block without quotes whose every line has the
 goes through the CSV reader of polars; records whose quotes only surround whole cells are split by polars line by line;
 the others go one by one through the csv module in strict mode. A quoted cell may hold line feeds, but an unclosed
 quote must not swallow the rest of the file: a record may span lines only when it ends well formed, with the right
-number of cells, within MAX_SPAN lines; else its first line alone is at fault and reading goes on after it.
+number of cells, within MAX_SPAN lines, and its lines are not records each; else its first line alone is at fault and
+reading goes on after it.
 """
 
 from __future__ import annotations
@@ -270,13 +271,17 @@ class _Splitter:
                 if "unexpected end" in str(error):
                     continue
                 break
-            if len(cells) == self.width:
+            if len(cells) == self.width and not self._each_whole(lines[index : end + 1]):
                 return cells, self._fault(whole, cells), end
             break
         else:
             if index + MAX_SPAN > len(lines):
                 return text.split(self.delimiter), "guillemet_non_ferme", None
         return text.split(self.delimiter), "guillemet_non_ferme", index
+
+    def _each_whole(self, lines: list[str]) -> bool:
+        """True when every line has all the cells by itself: two stray quotes in one column, not one cell over lines."""
+        return self.width > 1 and all(line.count(self.delimiter) == self.width - 1 for line in lines if line.strip())
 
     def _cells(self, text: str) -> list[str]:
         # One reader per record: an unclosed quote cannot reach the next one.

@@ -118,6 +118,17 @@ def test_the_raw_text_of_a_repeated_record_that_spans_lines_is_whole(base: Base)
     assert "clé déjà présente ligne 2" in message
 
 
+def test_two_stray_quotes_in_one_column_swallow_no_line_between_them(base: Base) -> None:
+    """The lines between a cell that begins with a quote and one that ends with one became the text of one cell."""
+    header = "Numero_compte_externe;Date_creation;Date_echeance;Montant_global_echeancier;Denomination_premiere_ligne\n"
+    names = ("SARL UN", '"LE BON', "SARL DEUX", 'LE BON"', "SARL TROIS")
+    rows = [f"10000000000000000{n};01/02/2019;01/03/2019;10.5;{name}" for n, name in enumerate(names)]
+    account = base.deliver(header + "\n".join(rows) + "\n", "sigfaible_delais.csv")
+    line, _, _, rule, _, _, raw = only_reject(base, account)
+    assert (line, rule, raw) == (3, "guillemet_non_ferme", rows[1])
+    assert (account.lines, account.loaded) == (5, 4)
+
+
 def test_a_key_too_long_for_an_index_rejects_its_line_only(base: Base, debits: str) -> None:
     """Seen with hostile files: the server refused the whole load, and the file was neither loaded nor in quarantine."""
     rng = random.Random(1)
