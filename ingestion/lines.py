@@ -163,14 +163,8 @@ class LineReader:
         if column.type == "siren_list":
             return typed
         if typed.null_count() > text.null_count():
-            self._find(
-                header,
-                cells.RULES[column.type],
-                self._expected(column),
-                typed.is_null() & text.is_not_null(),
-                text,
-                _KINDS[column.on_invalid],
-            )
+            for rule, expected, wrong in self._unreadable(column, text, typed):
+                self._find(header, rule, expected, wrong, text, _KINDS[column.on_invalid])
         if column.type == "text" and column.name in self.contract.key:
             limit = _KEY_BYTES // sum(self.contract.column(name).type == "text" for name in self.contract.key)
             expected = f"{limit} octets au plus attendus dans une colonne de la clé"
@@ -185,6 +179,14 @@ class LineReader:
             return text
         mask = text.is_in(absent)
         return text.set(mask.fill_null(False), None) if mask.any() else text
+
+    def _unreadable(self, column: Column, text: pl.Series, typed: pl.Series) -> Iterator[tuple[str, str, pl.Series]]:
+        """(rule, what was expected, where a cell could not be read), the most precise reason first."""
+        unread = typed.is_null() & text.is_not_null()
+        if column.type in ("integer", "decimal", "centimes"):
+            expected = "nombre sans point ni virgule entre les milliers attendu (milliers ou décimales ?)"
+            yield "nombre_ambigu", expected, unread & cells.ambiguous(text)
+        yield cells.RULES[column.type], self._expected(column), unread
 
     def _expected(self, column: Column) -> str:
         expected = cells.EXPECTED[column.type]
@@ -281,7 +283,7 @@ class LineReader:
 
     def _unpivot_findings(self, long: pl.DataFrame, column: Column) -> None:
         """First bad period of each line, in the order of the file, once per rule."""
-        checks = [(cells.RULES[column.type], self._expected(column), long[column.name].is_null())]
+        checks = [*self._unreadable(column, long["_text"], long[column.name])]
         checks += self._bound_checks(column, long[column.name])
         for rule, expected, mask in checks:
             bad = long.filter(mask.fill_null(False)).unique("_row", keep="first", maintain_order=True)

@@ -92,6 +92,19 @@ def test_an_unreadable_amount_is_rejected_with_the_message_a_producer_can_use(ba
     assert account.rejects_by_rule == {"montant": 1}
 
 
+def test_a_mark_that_may_be_of_thousands_or_of_decimals_is_told_as_such(base: Base) -> None:
+    """A contribution of « 1,234 » was loaded as 1.23 euros, a headcount of « 1.000 » as one employee."""
+    header = "Siret;Compte;periode;enc_direct;cotis_due\n"
+    row = "01234567400019;10000000000000000{};1831;0;{}\n"
+    account = base.deliver(header + row.format(1, "1,234") + row.format(2, "1 234,50"), "sigfaible_cotisdues.csv")
+    assert only_reject(base, account)[:5] == (2, "rejet", "cotis_due", "nombre_ambigu", "1,234")
+    assert base.open_rows("urssaf__cotisation", "cotisation_due_eur") == [(Decimal("1234.50"),)]
+    wide = "siren;eff201911;eff201912\n012345674;3;1.000\n023456783;3;1 000\n"
+    row = only_reject(base, base.deliver(wide, "sigfaible_effectif_siren.csv"))
+    assert row[:5] == (2, "rejet", "eff201912", "nombre_ambigu", "1.000")
+    assert "nombre sans point ni virgule entre les milliers attendu (milliers ou décimales ?)" in row[5]
+
+
 def test_an_empty_amount_rejects_its_line_only(base: Base, debits: str) -> None:
     """An empty Mt_PO killed the whole upstream process, all parsers included."""
     row = only_reject(base, base.deliver(debits.replace(";195907;", ";;")))

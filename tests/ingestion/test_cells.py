@@ -24,7 +24,8 @@ def one(parsed: pl.Series) -> Any:
 @pytest.mark.parametrize(
     ("text", "value"),
     [("12", 12), ("012", 12), ("559.0", 559), ("-5", -5), ("1 234", 1234), ("1\u202f234", 1234), ("0", 0),
-     ("12.5", None), ("12,5", None), ("1e3", None), ("+5", None), ("", None), ("N/A", None), ("3000000000", None), ("1 2", None)],
+     ("1.000", None), ("12,000", None), ("0.000", 0), ("1000.000", 1000), ("12.5", None),
+     ("12,5", None), ("1e3", None), ("+5", None), ("", None), ("N/A", None), ("3000000000", None), ("1 2", None)],
 )  # fmt: skip
 def test_integers(text: str, value: Any) -> None:
     assert one(cells.parse_integers(pl.Series([text]))) == value
@@ -33,9 +34,12 @@ def test_integers(text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [("12,5", "12.5"), ("-12.50", "-12.50"), ("7", "7"), ("1e3", None), ("nan", None), ("inf", None), ("1.2.3", None),
-     ("12345678901234567", None), ("1 234,5", None)],
+     ("12345678901234567", None), ("1 234,5", "1234.5"), ("-1\u00a0234\u202f567.89", "-1234567.89"), ("12 34,5", None),
+     ("1234 567", None), ("1 234 567 890 123 456", None), ("1,234", None), ("12.345", None), ("0,125", "0.125"),
+     ("1234,567", "1234.567"), ("1.234,56", None), ("1.23", "1.23")],
 )  # fmt: skip
 def test_amounts(text: str, value: Any) -> None:
+    """A thousand and some euros written « 1,234 » were loaded as 1.23."""
     assert one(cells.parse_decimals(pl.Series([text]), 2)) == value
 
 
@@ -45,7 +49,17 @@ def test_a_ratio_written_by_a_program_may_have_an_exponent() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("195907", 195907), ("-3", -3), ("3.0", 3), ("3.5", None), ("12,5a", None), ("+3", None), ("1" * 19, None)],
+    [
+        ("195907", 195907),
+        ("-3", -3),
+        ("3.0", 3),
+        ("195 907", 195907),
+        ("1.000", None),
+        ("3.5", None),
+        ("12,5a", None),
+        ("+3", None),
+        ("1" * 19, None),
+    ],
 )
 def test_cents(text: str, value: Any) -> None:
     assert one(cells.parse_centimes(pl.Series([text]))) == value
