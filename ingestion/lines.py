@@ -136,15 +136,14 @@ class LineReader:
 
     def _repeated_header(self, frame: pl.DataFrame) -> None:
         """Exports put one after the other repeat their header: a line like another, which holds nothing."""
-        header = [cell.strip() or None for cell in self.layout.header.cells]
+        header = [cell.replace("\ufeff", "").strip().lower() or None for cell in self.layout.header.cells]
         named = next((i for i, cell in enumerate(header) if cell), 0)
-        if header[named] is None or not (frame[f"c{named}"].str.strip_chars() == header[named]).any():
+        cell = pl.all().str.replace("\ufeff", "", literal=True).str.strip_chars().str.to_lowercase()
+        if header[named] is None or not (frame.select(f"c{named}").select(cell).to_series() == header[named]).any():
             return
-        same = frame.select(
-            pl.all_horizontal(
-                pl.col(f"c{i}").str.strip_chars().eq_missing(pl.lit(cell, dtype=pl.String))
-                for i, cell in enumerate(header)
-            )
+        cells_read = frame.select(f"c{i}" for i in range(len(header))).select(cell)
+        same = cells_read.select(
+            pl.all_horizontal(pl.col(f"c{i}").eq_missing(pl.lit(name, pl.String)) for i, name in enumerate(header))
         ).to_series()
         self._find("", "entete_repetee", _OUT_OF_SCOPE["entete_repetee"], same, frame["c0"], "hors_perimetre")
 

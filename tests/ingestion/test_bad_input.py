@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
 import lzma
 import random
+import tarfile
+import unicodedata
 import zipfile
 from datetime import date
 from decimal import Decimal
@@ -66,6 +70,23 @@ def test_text_that_its_own_byte_order_mark_contradicts_is_refused(base: Base, de
     account = base.deliver(debits.encode("utf-16")[:-1])
     refused(base, account, "encodage", "indéchiffrable en utf-16")
     assert account.lines == 4
+
+
+def test_a_header_with_accents_capitals_or_decomposed_letters_is_the_same_header(base: Base, debits: str) -> None:
+    """« Période » was a missing column, so was « Numéro » as a Mac writes it."""
+    header, *rows = debits.splitlines()
+    account = base.deliver("\n".join([header.upper().replace("PERIODE", "PÉRIODE"), *rows]))
+    assert (account.status, account.loaded) == ("loaded", 4)
+    decomposed = header.replace("Mt_PO", unicodedata.normalize("NFD", "Mt_PÔ"))
+    assert base.deliver("\n".join([decomposed, *rows])).unchanged == 4
+
+
+@pytest.mark.parametrize("repeated", ["\ufeff{}", '"{}"', "{} "])
+def test_a_repeated_header_is_known_behind_a_mark_or_in_capitals(base: Base, debits: str, repeated: str) -> None:
+    header, *rows = debits.splitlines()
+    again = repeated.format(header.upper().replace(";", '";"') if '"' in repeated else header)
+    account = base.deliver("\n".join([header, rows[0], again, *rows[1:]]))
+    assert (account.loaded, account.rejects_by_rule) == (4, {"entete_repetee": 1})
 
 
 def test_a_wrong_delimiter_refuses_the_file_and_says_which_came(base: Base, debits: str) -> None:
