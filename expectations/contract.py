@@ -52,7 +52,8 @@ _SQL_TYPES: dict[str, str] = {
 FEW_REJECTS = 3  # in a small file a bad line or two exceeds any share…
 MOST_REJECTS = 0.5  # … but never more than half of the lines
 
-_COMPRESSED = re.compile(r"\.(gz|zip|xz)$", re.IGNORECASE)
+# The others are recognised to be refused by name.
+_COMPRESSED = re.compile(r"(\.(gz|zip|xz|bz2|zst|7z|rar|tar|tgz))+$", re.IGNORECASE)
 _KNOWN_FORM = re.compile(r"\.(csv|txt|xlsx?|json|jsonl|parquet)$", re.IGNORECASE)
 
 

@@ -24,6 +24,7 @@ _FAULTS = {
     "guillemet_mal_place": "guillemet mal placé",
     "guillemet_non_ferme": "guillemet ouvert et jamais fermé",
     "caractere_nul": "caractère nul interdit",
+    "encodage": "octets indéchiffrables dans un texte en UTF-8",
 }
 _KINDS = {"reject": "rejet", "null": "avertissement", "out_of_scope": "hors_perimetre"}
 _OUT_OF_SCOPE = {

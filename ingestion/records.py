@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ingestion.content import Content, Refusal, text_blocks
+from ingestion.content import REPLACED, Content, Refusal, text_blocks
 
 MAX_SPAN = 1000  # physical lines that one record may cover
 MAX_LINE = 8 << 20  # characters; beyond that the file is not a text file with lines (the longest known: some 100,000)
@@ -97,6 +97,17 @@ def raw_records(content: Content, header_line: int) -> Iterator[tuple[list[int],
 def read_records(content: Content, header: Header, delimiter: str) -> Iterator[pl.DataFrame]:
     """Records in batches: `_line`, `_raw`, `_fault` (null when well formed), `_detail`, then one text column `c<i>`
     per header cell, without outer white space (empty cells are null)."""
+    for frame in _records(content, header, delimiter):
+        yield _without_damage(frame) if content.damaged else frame
+
+
+def _without_damage(frame: pl.DataFrame) -> pl.DataFrame:
+    """The records of a damaged file: those that hold bytes of another encoding are at fault."""
+    damaged = pl.col("_raw").str.contains(REPLACED, literal=True)
+    return frame.with_columns(pl.when(damaged).then(pl.lit("encodage")).otherwise("_fault").alias("_fault"))
+
+
+def _records(content: Content, header: Header, delimiter: str) -> Iterator[pl.DataFrame]:
     splitter = _Splitter(delimiter, len(header.cells))
     pending: list[str] = []
     pending_from = header.line + 1

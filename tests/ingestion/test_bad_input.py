@@ -66,6 +66,39 @@ def test_a_big_endian_file_is_read_too(base: Base, debits: str) -> None:
     assert (account.loaded, account.encoding) == (4, "utf-16-be")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_byte_order_mark_is_read(base: Base, debits: str, encoding: str) -> None:
+    """Each of its lines was rejected for a NUL character."""
+    account = base.deliver(debits.replace("20150101;1;0", "20150101;1;é€").encode(encoding))
+    assert (account.loaded, account.encoding) == (4, encoding)
+    assert base.open_rows("urssaf__debit", "code_procedure_collective")[0] == ("é€",)
+
+
+def test_a_text_by_windows_keeps_its_apostrophes(base: Base, debits: str) -> None:
+    """They were read as control characters of ISO 8859: an « L’ » without its apostrophe, a header not recognised."""
+    account = base.deliver(debits.replace("20150101;1;0", "20150101;1;L’œuf à 5 €").encode("windows-1252"))
+    assert (account.loaded, account.encoding) == (4, "windows-1252")
+    assert base.open_rows("urssaf__debit", "code_procedure_collective")[0] == ("L’œuf à 5 €",)
+    undefined = base.deliver(debits.encode().replace(b"20150101;1;0", b"20150101;1;\xe9 \x81"))
+    assert undefined.encoding == "iso-8859-15"
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_line_of_another_encoding_is_rejected_and_the_accents_of_the_others_stay(
+    base: Base, debits: str, mark: bytes
+) -> None:
+    """One byte of ISO 8859 in a UTF-8 file turned « é » into « Ã© » in all of its lines, or refused the file."""
+    header, *rows = debits.splitlines()
+    good = [row.replace(";1;0;", ";1;décédé;").encode() for row in rows[:2]]
+    bad = rows[2].replace(";1;1;", ";1;décédé;").encode("iso-8859-15")
+    account = base.deliver(mark + b"\n".join([header.encode(), *good, bad, rows[3].encode()]) + b"\n")
+    line, _, _, rule, _, message, raw = only_reject(base, account)
+    assert (line, rule) == (4, "encodage")
+    assert message.endswith("ligne 4 : octets indéchiffrables dans un texte en UTF-8 (règle encodage)")
+    assert "d\ufffdc\ufffdd\ufffd" in raw
+    assert base.open_rows("urssaf__debit", "code_procedure_collective")[:2] == [("décédé",)] * 2
+
+
 def test_text_that_its_own_byte_order_mark_contradicts_is_refused(base: Base, debits: str) -> None:
     account = base.deliver(debits.encode("utf-16")[:-1])
     refused(base, account, "encodage", "indéchiffrable en utf-16")
@@ -306,6 +339,33 @@ def test_a_stock_sent_again_on_the_same_day_takes_the_place_of_the_first(base: B
 def test_an_absent_file_is_refused_not_raised(base: Base) -> None:
     account = base.deliver(base.folder / "sigfaible_debits_absent.csv")
     refused(base, account, "fichier_illisible", "illisible")
+
+
+@pytest.mark.parametrize("name", ["debits.csv.bz2", "debits.csv"])
+def test_an_archive_of_another_kind_is_told_as_such(base: Base, debits: str, name: str) -> None:
+    """Its bytes were taken for lines, and a column of the header was said to be missing."""
+    account = base.deliver(bz2.compress(debits.encode()), name)
+    assert refused(base, account, "forme", "compressé une fois en gz, zip ou xz, reçu bzip2") == []
+
+
+@pytest.mark.parametrize("suffix", [".tar.gz", ".tar", ".csv"])
+def test_a_bundle_of_files_is_not_read_as_one(base: Base, debits: str, suffix: str) -> None:
+    """The name and the padding of a tar hid in the first and last lines; all the others were loaded."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as bundle:
+        member = tarfile.TarInfo("debits.csv")
+        member.size = len(debits.encode())
+        bundle.addfile(member, io.BytesIO(debits.encode()))
+    content = gzip.compress(buffer.getvalue()) if suffix.endswith("gz") else buffer.getvalue()
+    refused(base, base.deliver(content, "debits" + suffix), "forme", "reçu tar")
+
+
+def test_a_cut_zip_is_told_as_cut(base: Base, debits: str) -> None:
+    """Without its table of contents, it was said to hold thousands of files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("debits.csv", debits)
+    refused(base, base.deliver(buffer.getvalue()[:-40], "debits.zip"), "archive", "illisible ou incomplète")
 
 
 @pytest.mark.parametrize("cut", [20, -4])
