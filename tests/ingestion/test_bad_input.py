@@ -241,6 +241,14 @@ def test_a_provisional_siret_is_counted_out_of_scope(base: Base, debits: str) ->
     assert (account.out_of_scope, account.rejects_by_rule) == (1, {"siret_provisoire": 1})
 
 
+def test_an_account_whose_first_day_is_not_known_is_linked_to_its_establishment(base: Base) -> None:
+    """Without the column its accounts were linked since 1900, with an empty cell they were rejected."""
+    header = "Compte;Etat_compte;Siren;Siret;Date_crea_siret;Date_disp_siret\n"
+    account = base.deliver(header + "1;1;012345674;01234567400019;;9990101\n", "sigfaible_etablissement_utf8.csv")
+    assert account.loaded == 1
+    assert base.open_rows("urssaf__compte", "date_creation, date_disparition") == [(date(1900, 1, 1), None)]
+
+
 def test_a_date_out_of_range_is_rejected(base: Base, debits: str) -> None:
     """By the URSSAF rule 9990921 is in the year 2899."""
     row = only_reject(base, base.deliver(debits.replace("1190921", "9990921")))
