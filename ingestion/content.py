@@ -58,7 +58,8 @@ class Refusal(Exception):
 @dataclass(frozen=True)
 class Content:
     """What the first reading of a file tells: form, fingerprint of the decompressed bytes, encoding ('' for a workbook
-    or a parquet file), compression. `damaged`: a text in UTF-8 but for some bytes, whose lines are at fault."""
+    or a parquet file), compression. `damaged`: a text in UTF-8 but for some bytes, whose lines are at fault.
+    `unended`: the last line of a text has no line ending."""
 
     path: Path
     form: Form
@@ -69,6 +70,7 @@ class Content:
     stamp: tuple[int, int]  # size and modification time when the first reading began
     size: int  # decompressed bytes
     damaged: bool = False
+    unended: bool = False
 
     def changed(self) -> bool:
         """True when the file on disk is no longer the one whose fingerprint was taken."""
@@ -175,9 +177,10 @@ def examine(path: Path, encodings: Sequence[str] = ("utf-8", "iso-8859-15"), *, 
         by_bom = by_bom or _utf_16_without_mark(head)
         candidates = [""] if form in ("classeur", "parquet") else [by_bom] if by_bom else list(encodings)
         decoders = {name: codecs.getincrementaldecoder(name)() for name in candidates if name and name not in _TOTAL}
-        block = head
+        block, last = head, b""
         while True:
             digest.update(block)
+            last = block[-4:] or last
             size += len(block)
             for name in list(decoders):
                 try:
@@ -198,7 +201,14 @@ def examine(path: Path, encodings: Sequence[str] = ("utf-8", "iso-8859-15"), *, 
     if encoding in _TOTAL and _is_by_windows(path):
         encoding = _WINDOWS
     bom_bytes = len(bom) if encoding != "utf-32" else 0
-    return Content(path, form, compression, digest.hexdigest(), encoding, bom_bytes, stamp, size, damaged)
+    return Content(
+        path, form, compression, digest.hexdigest(), encoding, bom_bytes, stamp, size, damaged, _unended(last)
+    )
+
+
+def _unended(last: bytes) -> bool:
+    """True when these last bytes of a text, in any encoding, are not a line ending."""
+    return last.rstrip(b"\0")[-1:] not in (b"", b"\n", b"\r")
 
 
 def _utf_16_without_mark(head: bytes) -> str:

@@ -224,9 +224,9 @@ def _check_same_day(delivery: Delivery, contract: Contract, absent: int, before:
     share = 1 - contract.volume.min_share_of_previous
     if before.same_day and absent > before.open_rows * share:
         raise Refusal(
-            "volume",
+            "stock_partiel",
             f"{delivery.path.name} : {absent} des {before.open_rows} lignes connues en sont absentes, alors qu'un autre stock "
             f"complet a été reçu le même jour, le {delivery.received_on:%d/%m/%Y} : livrer le stock en un seul fichier, "
-            "ou retirer d'abord l'autre livraison (règle volume)",
+            "ou retirer d'abord l'autre livraison (règle stock_partiel)",
             value=str(absent),
         )

@@ -58,9 +58,22 @@ class Reading:
     def batches(self) -> Generator[Batch, None, None]:
         """Every record of the file, in order; the next batch is typed while the caller works on this one."""
         reader = LineReader(self.contract, self.layout, self.content.path.name, self.identity)
+        last = None
         with closing(self._seen), closing(ahead(reader.type_records(records_of(self.content, self.layout)))) as typed:
             for batch in typed:
                 yield self._checked(batch)
+                last = batch
+        if last is not None and self.contract.mode == "snapshot":
+            self._refuse_if_cut(last)
+
+    def _refuse_if_cut(self, last: Typed) -> None:
+        """A stock that ends in the middle of a line was cut: what comes after it must not be closed."""
+        line, raw = last.raw.row(-1)
+        [*faults] = last.rejects.filter(pl.col("line") == line)["rule"]
+        short = raw.count(self.layout.delimiter) + 1 < len(self.layout.header.cells)
+        if self.content.form == "texte" and self.content.unended and short and faults == ["nombre_de_champs"]:
+            message = f"{self.content.path.name}, ligne {line} : dernière ligne incomplète et sans fin de ligne, stock tronqué"
+            raise Refusal("fichier_tronque", f"{message}, rien n'est chargé (règle fichier_tronque)", value=raw)
 
     def _checked(self, typed: Typed) -> Batch:
         marks = marks_of(typed.rows, self.contract)

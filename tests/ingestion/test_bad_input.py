@@ -19,6 +19,7 @@ from delivery_base import Base
 
 from expectations.gates import gate_raw
 from ingestion.ledger import DeliveryAccount
+from ingestion.replay import replay_quarantine
 
 HEADER = 1
 OPEN = "select count(*) from raw.urssaf__debit where _known_to = 'infinity'"
@@ -326,8 +327,10 @@ def test_a_stock_cut_into_two_files_of_one_day_is_refused(base: Base, debits: st
     header, *rows = debits.splitlines()
     assert base.deliver("\n".join([header, *rows[:2]]), "debits_1.csv").rows_opened == 2
     account = base.deliver("\n".join([header, *rows[2:]]), "debits_2.csv")
-    refused(base, account, "volume", "2 des 2 lignes connues en sont absentes")
+    refused(base, account, "stock_partiel", "2 des 2 lignes connues en sont absentes")
     assert base.query(OPEN) == [(2,)]
+    later = {"received_on": date(2026, 1, 16), "contracts": base.contracts, "identity": "luhn"}
+    assert replay_quarantine(base.url, **later) == []  # nor does a replay, on another day
 
 
 def test_a_stock_sent_again_on_the_same_day_takes_the_place_of_the_first(base: Base, debits: str) -> None:
@@ -342,6 +345,20 @@ def test_a_stock_sent_again_on_the_same_day_takes_the_place_of_the_first(base: B
     for deliveries in ([1, 2, 3], [2, 3], [3]):
         result = gate_raw(base.url, base.contracts["urssaf__debit"], deliveries)
         assert result.passed, result.summary_fr()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_stock_cut_in_the_middle_of_a_line_is_refused(base: Base, debits: str, encoding: str) -> None:
+    """Cut at nine tenths, it passed the limits of volume and closed the last tenth."""
+    base.deliver(debits)
+    cut = debits.rstrip()[:-30]
+    account = base.deliver(cut.encode(encoding), received=date(2026, 2, 15))
+    refused(base, account, "fichier_tronque", "ligne 5 : dernière ligne incomplète et sans fin de ligne")
+    assert base.query(OPEN) == [(4,)]
+    later = {"received_on": date(2026, 2, 16), "contracts": base.contracts, "identity": "luhn"}
+    assert replay_quarantine(base.url, **later) == []
+    whole = base.deliver((cut + "\n").encode(encoding), received=date(2026, 2, 15))
+    assert (whole.status, whole.rejects_by_rule) == ("loaded", {"nombre_de_champs": 1})
 
 
 def test_an_absent_file_is_refused_not_raised(base: Base) -> None:
