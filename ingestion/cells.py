@@ -20,6 +20,8 @@ _SPACES = r"[ \u00a0\u202f]"
 # '1,234' and '1.234' are a thousand and some for one producer, one and some for another; no euro has three decimals.
 _AMBIGUOUS = r"^-?[1-9][0-9]{0,2}[.,][0-9]{3}$"
 _THOUSANDS = rf"^-?[0-9]{{1,3}}(?:{_SPACES}[0-9]{{3}}){{1,4}}(?:[.,][0-9]*)?$"
+_NUMBER = r"^-?[0-9]{1,30}(?:[.,][0-9]{0,300})?(?:[eE][+-]?[0-9]{1,2})?$"
+_DIGITS_MAX = 17  # of numeric(18, scale), less the one that rounding may add
 _PLAIN_DIGITS = 18  # a number that long fits in 64 bits, whatever it is
 
 _MONTHS = {
@@ -129,16 +131,19 @@ def _plain_integers(text: pl.Series) -> pl.Series:
 
 
 def parse_decimals(text: pl.Series, scale: int | None) -> pl.Series:
-    """Numbers with a decimal point or comma and perhaps spaces between thousands, as exact texts. Amounts (scale given):
-    at most 16 digits before it, and not '1,234'; the others may also carry an exponent, as floats of a program do."""
-    grammar = r"^-?[0-9]{1,16}(?:[.,][0-9]*)?$" if scale else r"^-?[0-9]{1,30}(?:[.,][0-9]*)?(?:[eE][+-]?[0-9]{1,2})?$"
+    """Numbers with a decimal point or comma and perhaps spaces between thousands, as exact texts that the server can
+    store. Amounts (scale given): as many digits as fit before it, and not '1,234'; the others may also carry an exponent,
+    as floats of a program do."""
+    grammar = rf"^-?[0-9]{{1,{_DIGITS_MAX - scale}}}(?:[.,][0-9]{{0,300}})?$" if scale else _NUMBER
     right = text.str.contains(grammar).fill_null(True)
     if scale and (unclear := ambiguous(text)).any():
         right = right & ~unclear
     values = text
     if not right.all():
         spaced = text.str.contains(_THOUSANDS).fill_null(False)
-        values = text.set(~(right | spaced), None).str.replace_all(_SPACES, "")
+        joined = text.set(~spaced, None).str.replace_all(_SPACES, "")
+        fitting = joined.set(~joined.str.contains(grammar).fill_null(True), None)
+        values = text.set(~right, None).fill_null(fitting)
     return values.str.replace(",", ".", literal=True)
 
 
