@@ -11,6 +11,7 @@ import polars as pl
 
 from expectations.contract import Column, Contract, Unpivot
 from ingestion import cells, identity
+from ingestion.content import REPLACED
 from ingestion.footer import until_footer
 from ingestion.layout import Layout
 
@@ -358,8 +359,9 @@ class LineReader:
             column = self.contract.column(name)
             if name in values and column.type != "siren_list":
                 known = values[name].filter(mask).cast(dtype).alias(name)
-                if dtype == pl.String:  # PostgreSQL cannot hold a NUL, so no stored key has one
-                    known = known.set(known.str.contains("\0", literal=True).fill_null(False), None)
+                if dtype == pl.String:
+                    # PostgreSQL cannot hold a NUL and damaged bytes say nothing: the key is not known.
+                    known = known.set(known.str.contains(f"[\0{REPLACED}]").fill_null(False), None)
                 columns.append(known)
             else:
                 columns.append(pl.Series(name, [None], dtype=dtype).new_from_index(0, len(lost)))
