@@ -49,6 +49,7 @@ _SQL_TYPES: dict[str, str] = {
     "periode_fin": "date",
     "boolean": "boolean",
 }
+CONTRACT_NAME = r"^[a-z]+(_[a-z]+)*__[a-z_]+$"
 FEW_REJECTS = 3  # in a small file a bad line or two exceeds any share…
 MOST_REJECTS = 0.5  # … but never more than half of the lines
 
@@ -148,7 +149,7 @@ class Contract(_Model):
     absent: the rows bear no date of their own, they are known on the day of their delivery.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z]+(_[a-z]+)*__[a-z_]+$")]
+    name: Annotated[str, Field(pattern=CONTRACT_NAME)]
     producer: str
     label: str
     description: str

@@ -66,6 +66,14 @@ def day_argument(text: str) -> date:
         raise typer.BadParameter(f"{text!r} is not a date written YYYY-MM-DD") from error
 
 
+def file_argument(text: str) -> Path:
+    """A file to write, told before the work when its folder is not there (a Typer parser)."""
+    file = Path(text)
+    if not file.parent.is_dir() or file.is_dir():
+        raise typer.BadParameter(f"{text!r} cannot be written: its folder is not there, or it is a folder")
+    return file
+
+
 Month = Annotated[date, typer.Option("--month", parser=month_argument, metavar="YYYY-MM", help="Month to work on.")]
 
 

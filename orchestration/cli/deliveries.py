@@ -23,7 +23,17 @@ from ingestion.ingest import ingest_file
 from ingestion.ledger import DeliveryAccount
 from ingestion.withdraw import WithdrawalRefused, withdraw
 from orchestration import landing, runs
-from orchestration.cli.console import AsJson, Refused, bars, console, day_argument, instance_of, print_json, visible
+from orchestration.cli.console import (
+    AsJson,
+    Refused,
+    bars,
+    console,
+    day_argument,
+    file_argument,
+    instance_of,
+    print_json,
+    visible,
+)
 from orchestration.cli.spreadsheet import write_table
 from orchestration.instance import as_role
 from orchestration.months import TIMEZONE
@@ -175,7 +185,13 @@ def delivery_diff(
     after: Annotated[int, typer.Argument(help="Another delivery of the same source.")],
     limit: Annotated[int, typer.Option(min=1, help="Companies shown.")] = 50,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Write every company to this .csv, .xlsx or .parquet file.")
+        Path | None,
+        typer.Option(
+            "--out",
+            parser=file_argument,
+            metavar="FILE",
+            help="Write every company to this .csv, .xlsx or .parquet file.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -13,7 +13,7 @@ from models_ml import backtest, backtest_report
 from models_ml.families import FAMILIES
 from models_ml.panel import month_index
 from models_ml.tidy import PanelRefused, Tidy, period_months, read_table, tidy
-from orchestration.cli.console import AsJson, Refused, console, print_json
+from orchestration.cli.console import AsJson, Refused, console, file_argument, print_json
 
 _DEFAULT = "additive,interactions,scorecard"
 
@@ -68,7 +68,9 @@ def model_evaluate(
     seeds: Annotated[int, typer.Option(min=1, max=20, help="Models averaged.")] = 1,
     bootstrap: Annotated[int, typer.Option(min=0, max=2000, help="Draws of the intervals.")] = 100,
     as_json: AsJson = False,
-    out: Annotated[Path | None, typer.Option(help="Write the report as Markdown.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=file_argument, metavar="FILE", help="Write the report as Markdown.")
+    ] = None,
 ) -> None:
     """Families side by side on your own panel, out of time: discrimination, calibration, capacity, with intervals.
 
