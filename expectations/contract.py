@@ -49,10 +49,12 @@ _SQL_TYPES: dict[str, str] = {
     "periode_fin": "date",
     "boolean": "boolean",
 }
+CONTRACT_NAME = r"^[a-z]+(_[a-z]+)*__[a-z_]+$"
 FEW_REJECTS = 3  # in a small file a bad line or two exceeds any share…
 MOST_REJECTS = 0.5  # … but never more than half of the lines
 
-_COMPRESSED = re.compile(r"\.(gz|zip|xz)$", re.IGNORECASE)
+# The others are recognised to be refused by name.
+_COMPRESSED = re.compile(r"(\.(gz|zip|xz|bz2|zst|7z|rar|tar|tgz))+$", re.IGNORECASE)
 _KNOWN_FORM = re.compile(r"\.(csv|txt|xlsx?|json|jsonl|parquet)$", re.IGNORECASE)
 
 
@@ -147,7 +149,7 @@ class Contract(_Model):
     absent: the rows bear no date of their own, they are known on the day of their delivery.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z]+(_[a-z]+)*__[a-z_]+$")]
+    name: Annotated[str, Field(pattern=CONTRACT_NAME)]
     producer: str
     label: str
     description: str

@@ -94,6 +94,8 @@ def _delivery_measures(contract: Contract, ids: str, rules: Sequence[Check]) -> 
     name = identifier(contract.name)
     is_stock = contract.mode == "snapshot"
     amounts = _amounts(contract)
+    # Another stock of the same day takes the place of the first one; increments of one day add up.
+    day_lines = "(array_agg(lines order by delivery_id desc))[1]" if is_stock else "sum(lines)"
     parts = [
         rule_measures(rules, "regles"),
         _reject_measures(contract.max_reject_share),
@@ -109,7 +111,7 @@ with livraison as (select * from ingest.delivery where delivery_id in ({ids})),
 historique as (
     select
         received_on,
-        sum(lines) as lignes,
+        {day_lines} as lignes,
         sum(rows_opened) as ouvertes,
         bool_or(delivery_id in ({ids})) as controlee,
         row_number() over (order by received_on) as numero
@@ -263,7 +265,7 @@ select 'connu_avant_reception', 'lignes connues trop tard', coalesce(sum(trop_ta
 
 
 def _volume_measures(is_stock: bool, contract_share: float) -> str:
-    """Lines of a day's files against the delivery before (stock) or the median of the increments before (at least 2).
+    """Lines of a day (`historique`) against those of the day before (stock), or the median of the days before (at least 2).
 
     A contract that allows less than half, or asks for more than our bound, is followed.
     """

@@ -16,6 +16,12 @@ from expectations.contract import Column
 
 INTEGER_MAX = 2**31 - 1  # PostgreSQL integer
 _EXCEL_EPOCH_DAYS = 25569  # from 1899-12-30, day 0 of Excel, to 1970-01-01; serials read: 1954 to 2119
+_SPACES = r"[ \u00a0\u202f]"
+# '1,234' and '1.234' are a thousand and some for one producer, one and some for another.
+_AMBIGUOUS = r"^-?[1-9][0-9]{0,2}[.,][0-9]{3}$"
+_THOUSANDS = rf"^-?[0-9]{{1,3}}(?:{_SPACES}[0-9]{{3}}){{1,4}}(?:[.,][0-9]*)?$"
+_NUMBER = r"^-?[0-9]{1,30}(?:[.,][0-9]{0,300})?(?:[eE][+-]?[0-9]{1,2})?$"
+_DIGITS_MAX = 17  # of numeric(18, scale), less the one that rounding may add
 _PLAIN_DIGITS = 18  # a number that long fits in 64 bits, whatever it is
 
 _MONTHS = {
@@ -93,13 +99,24 @@ def parse(text: pl.Series, column: Column) -> pl.Series:
 
 
 def parse_integers(text: pl.Series) -> pl.Series:
-    """Integers; '559.0' and '1 234' are read, '12.5' and '1e3' are not. Beyond 32 bits: null."""
+    """Integers; '559.0' and '1 234' are read, '12.5', '1.000' and '1e3' are not. Beyond 32 bits: null."""
+    values = _whole_numbers(text)
+    return values.set((values.abs() > INTEGER_MAX).fill_null(False), None)
+
+
+def _whole_numbers(text: pl.Series) -> pl.Series:
+    """Integers with or without spaces between thousands and zeros after a decimal mark."""
     values = _plain_integers(text)
     if values.null_count() > text.null_count():
-        other = text.str.extract(r"^(-?[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+|-?[0-9]{1,18})(?:[.,]0*)?$")
-        other = other.str.replace_all(r"[ \u00a0\u202f]", "").cast(pl.Int64)
-        values = values.fill_null(other)
-    return values.set((values.abs() > INTEGER_MAX).fill_null(False), None)
+        clear = text.set(ambiguous(text), None)
+        other = clear.str.extract(rf"^(-?[0-9]{{1,3}}(?:{_SPACES}[0-9]{{3}}){{1,5}}|-?[0-9]{{1,18}})(?:[.,]0*)?$")
+        values = values.fill_null(other.str.replace_all(_SPACES, "").cast(pl.Int64))
+    return values
+
+
+def ambiguous(text: pl.Series) -> pl.Series:
+    """True where a mark before three digits may stand between thousands or begin decimals."""
+    return text.str.contains(_AMBIGUOUS).fill_null(False)
 
 
 def _plain_integers(text: pl.Series) -> pl.Series:
@@ -114,20 +131,26 @@ def _plain_integers(text: pl.Series) -> pl.Series:
 
 
 def parse_decimals(text: pl.Series, scale: int | None) -> pl.Series:
-    """Numbers with a decimal point or comma, as exact texts. Amounts (scale given): at most 16 digits before it; the
-    others may also carry an exponent, as floats written by a program do."""
-    grammar = r"^-?[0-9]{1,16}(?:[.,][0-9]*)?$" if scale else r"^-?[0-9]{1,30}(?:[.,][0-9]*)?(?:[eE][+-]?[0-9]{1,2})?$"
+    """Numbers with a decimal point or comma and perhaps spaces between thousands, as exact texts that the server can
+    store. Amounts (scale given): as many digits as fit before it, and not '1,234'; the others may also carry an exponent,
+    as floats of a program do."""
+    grammar = rf"^-?[0-9]{{1,{_DIGITS_MAX - scale}}}(?:[.,][0-9]{{0,300}})?$" if scale else _NUMBER
     right = text.str.contains(grammar).fill_null(True)
-    values = text if right.all() else text.set(~right, None)
+    # Programs write amounts that they computed with a point and any number of decimals.
+    if scale and (unclear := ambiguous(text) & text.str.contains(",", literal=True).fill_null(False)).any():
+        right = right & ~unclear
+    values = text
+    if not right.all():
+        spaced = text.str.contains(_THOUSANDS).fill_null(False)
+        joined = text.set(~spaced, None).str.replace_all(_SPACES, "")
+        fitting = joined.set(~joined.str.contains(grammar).fill_null(True), None)
+        values = text.set(~right, None).fill_null(fitting)
     return values.str.replace(",", ".", literal=True)
 
 
 def parse_centimes(text: pl.Series) -> pl.Series:
-    """Whole cents, as integers: '195907' and '195907.00' are 1959.07 euros, '195907.5' is not read."""
-    cents = _plain_integers(text)
-    if cents.null_count() > text.null_count():
-        cents = cents.fill_null(text.str.extract(r"^(-?[0-9]{1,18})(?:[.,]0*)?$").cast(pl.Int64))
-    return cents
+    """Whole cents, as integers: '195907' and '195 907.00' are 1959.07 euros, '195907.5' and '1.000' are not read."""
+    return _whole_numbers(text)
 
 
 def parse_dates(text: pl.Series, formats: tuple[str, ...]) -> pl.Series:

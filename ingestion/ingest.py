@@ -18,7 +18,7 @@ from ingestion.content import Refusal, examine
 from ingestion.database import connect, raw_table
 from ingestion.fingerprints import KnownRows, Mask
 from ingestion.forms import layout_of
-from ingestion.ledger import Delivery, DeliveryAccount, Progress
+from ingestion.ledger import Before, Delivery, DeliveryAccount, Progress
 from ingestion.lines import Identity
 from ingestion.memory import keep_freed_memory
 from ingestion.quarantine import Taken
@@ -91,18 +91,21 @@ def _load(
     assert content is not None
     if not again and (same := ledger.already_loaded(connection, contract, delivery)) is not None:
         return ledger.identical(connection, delivery, same)
-    previous = ledger.previous_lines(connection, contract, delivery)
+    before = ledger.loaded_before(connection, contract, delivery)
     delivery.header, delivery.layout = layout_of(content, contract)
     delivery.delivery_id = ledger.next_id(connection)
     known = _known(connection, delivery, contract)
     load.create_staging(connection, contract)
-    stage = _Stage(connection, delivery, contract, first=previous is None, known=known)
+    stage = _Stage(connection, delivery, contract, first=not before.earlier_day, known=known)
     stage.read(identity)
     refuse_if_changed(content)
-    _check_volume(delivery, contract, stage.lines, previous)
+    _check_volume(delivery, contract, stage.lines, before.lines)
     if delivery.taken is not None:
         stage.rejects.update(delivery.taken.set_aside(connection, contract, delivery.delivery_id))
     change = stage.finish()
+    if change.rows_absent and stage.cut is not None:
+        raise stage.cut
+    _check_same_day(delivery, contract, change.rows_absent, before)
     if delivery.taken is not None:
         delivery.taken.settle(connection, delivery.delivery_id, stage.lines)
     return ledger.accounted(connection, delivery, stage.lines, stage.rejects, change)
@@ -135,6 +138,7 @@ class _Stage:
         self.connection, self.delivery, self.contract = connection, delivery, contract
         self.first, self.known = first, known
         self.lines = 0
+        self.cut: Refusal | None = None
         self.rejects: Counter[tuple[str, str]] = Counter()  # by (kind, rule)
         self._rows = self._lines_with_rows = 0
         self._direct = load.is_empty(connection, contract)
@@ -154,6 +158,7 @@ class _Stage:
                 size += batch.size
                 if self.delivery.progress:
                     self.delivery.progress(self.lines, min(size, content.size), content.size)
+        self.cut = reading.cut
 
     def finish(self) -> load.Comparison:
         """Opens and closes versions, once every line was read."""
@@ -168,7 +173,7 @@ class _Stage:
             )
         if self._frozen:
             load.close_filled_table(self.connection, self.contract)
-        return load.Comparison(self._rows, 0, self._lines_with_rows)
+        return load.Comparison(self._rows, 0, self._lines_with_rows, 0)
 
     def _prepared(self, batches: Generator[Batch, None, None]) -> Generator[tuple[Batch, load.Packed], None, None]:
         """Each batch with its rows that must be sent."""
@@ -215,4 +220,17 @@ def _check_volume(delivery: Delivery, contract: Contract, lines: int, previous: 
             f"{name} : {lines} lignes reçues contre {previous} à la livraison précédente, moins de {share:.0%} : "
             "stock tronqué, rien n'est chargé (règle volume)",
             value=str(lines),
+        )
+
+
+def _check_same_day(delivery: Delivery, contract: Contract, absent: int, before: Before) -> None:
+    """A stock is one file: the second half of one must not close the first, received on the same day."""
+    share = 1 - contract.volume.min_share_of_previous
+    if before.same_day and absent > before.open_rows * share:
+        raise Refusal(
+            "stock_partiel",
+            f"{delivery.path.name} : {absent} des {before.open_rows} lignes connues en sont absentes, alors qu'un autre stock "
+            f"complet a été reçu le même jour, le {delivery.received_on:%d/%m/%Y} : livrer le stock en un seul fichier, "
+            "ou retirer d'abord l'autre livraison (règle stock_partiel)",
+            value=str(absent),
         )

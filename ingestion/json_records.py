@@ -100,7 +100,8 @@ def _cells(prefix: str, record: dict[str, Any]) -> Iterator[tuple[str, str | Non
         if isinstance(value, dict):
             yield from _cells(f"{name}_", value)
         else:
-            yield name, _text(value)
+            text = _text(value)
+            yield _encodable(name), text and _encodable(text)
 
 
 def _inner_object(text: str) -> Any:
@@ -108,6 +109,11 @@ def _inner_object(text: str) -> Any:
         return _exact.decode(text)
     except (json.JSONDecodeError, RecursionError):
         return text
+
+
+def _encodable(text: str) -> str:
+    """A text without half characters (one surrogate alone), which JSON can write and nothing can store."""
+    return text.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="replace")
 
 
 def _text(value: Any) -> str | None:

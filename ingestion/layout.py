@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -48,8 +49,9 @@ class Layout:
 
 
 def normalised(header: str) -> str:
-    """A header without case, outer or double spaces, typographic apostrophes, byte order marks."""
-    return " ".join(header.replace("\ufeff", "").replace("’", "'").replace("\0", "").split()).casefold()
+    """A header without case, accents, outer or double spaces, typographic apostrophes, byte order marks."""
+    plain = unicodedata.normalize("NFD", header.replace("\ufeff", "").replace("’", "'").replace("\0", ""))
+    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split()).casefold()
 
 
 def find_layout(contract: Contract, line: int, text: str, file_name: str) -> Layout:

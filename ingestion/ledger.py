@@ -108,17 +108,30 @@ def already_loaded(connection: psycopg.Connection, contract: Contract, delivery:
     ).fetchone()
 
 
-def previous_lines(connection: psycopg.Connection, contract: Contract, delivery: Delivery) -> int | None:
-    """Lines of the last loaded file received on an earlier day; None when there is none: this is the first one.
+@dataclass(frozen=True)
+class Before:
+    """What was loaded of a source before a file: lines of its last file (None: nothing was), open rows, and whether
+    anything was received on an earlier day, or on the same one."""
+
+    lines: int | None
+    open_rows: int
+    earlier_day: bool
+    same_day: bool
+
+
+def loaded_before(connection: psycopg.Connection, contract: Contract, delivery: Delivery) -> Before:
+    """What was loaded of the source of a file before it.
 
     Refusal when a later delivery is already loaded: knowledge cannot be rewritten behind what was computed from it.
     """
     row = connection.execute(
-        "select max(received_on), (array_agg(lines order by delivery_id desc) filter (where received_on < %(day)s "
-        "and not is_partial))[1] from ingest.delivery where source = %(source)s and status = 'loaded'",
+        "select max(received_on), (array_agg(lines order by delivery_id desc) filter (where not is_partial))[1], "
+        "coalesce(sum(rows_opened - rows_closed), 0)::bigint, coalesce(bool_or(received_on < %(day)s), false) "
+        "from ingest.delivery where source = %(source)s and status = 'loaded'",
         {"day": delivery.received_on, "source": contract.name},
     ).fetchone()
-    last, lines = row if row else (None, None)
+    assert row is not None
+    last, lines, open_rows, earlier_day = row
     if last is not None and last > delivery.received_on:
         raise Refusal(
             "ordre",
@@ -126,7 +139,7 @@ def previous_lines(connection: psycopg.Connection, contract: Contract, delivery:
             "chargée pour cette source : livraison dans le désordre refusée (règle ordre)",
             value=delivery.received_on.isoformat(),
         )
-    return lines
+    return Before(lines, open_rows, earlier_day, last == delivery.received_on)
 
 
 def next_id(connection: psycopg.Connection) -> int:

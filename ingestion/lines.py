@@ -11,6 +11,7 @@ import polars as pl
 
 from expectations.contract import Column, Contract, Unpivot
 from ingestion import cells, identity
+from ingestion.content import REPLACED
 from ingestion.footer import until_footer
 from ingestion.layout import Layout
 
@@ -24,6 +25,7 @@ _FAULTS = {
     "guillemet_mal_place": "guillemet mal placé",
     "guillemet_non_ferme": "guillemet ouvert et jamais fermé",
     "caractere_nul": "caractère nul interdit",
+    "encodage": "octets indéchiffrables dans un texte en UTF-8",
 }
 _KINDS = {"reject": "rejet", "null": "avertissement", "out_of_scope": "hors_perimetre"}
 _OUT_OF_SCOPE = {
@@ -136,15 +138,14 @@ class LineReader:
 
     def _repeated_header(self, frame: pl.DataFrame) -> None:
         """Exports put one after the other repeat their header: a line like another, which holds nothing."""
-        header = [cell.strip() or None for cell in self.layout.header.cells]
+        header = [cell.replace("\ufeff", "").strip().lower() or None for cell in self.layout.header.cells]
         named = next((i for i, cell in enumerate(header) if cell), 0)
-        if header[named] is None or not (frame[f"c{named}"].str.strip_chars() == header[named]).any():
+        cell = pl.all().str.replace("\ufeff", "", literal=True).str.strip_chars().str.to_lowercase()
+        if header[named] is None or not (frame.select(f"c{named}").select(cell).to_series() == header[named]).any():
             return
-        same = frame.select(
-            pl.all_horizontal(
-                pl.col(f"c{i}").str.strip_chars().eq_missing(pl.lit(cell, dtype=pl.String))
-                for i, cell in enumerate(header)
-            )
+        cells_read = frame.select(f"c{i}" for i in range(len(header))).select(cell)
+        same = cells_read.select(
+            pl.all_horizontal(pl.col(f"c{i}").eq_missing(pl.lit(name, pl.String)) for i, name in enumerate(header))
         ).to_series()
         self._find("", "entete_repetee", _OUT_OF_SCOPE["entete_repetee"], same, frame["c0"], "hors_perimetre")
 
@@ -163,14 +164,8 @@ class LineReader:
         if column.type == "siren_list":
             return typed
         if typed.null_count() > text.null_count():
-            self._find(
-                header,
-                cells.RULES[column.type],
-                self._expected(column),
-                typed.is_null() & text.is_not_null(),
-                text,
-                _KINDS[column.on_invalid],
-            )
+            for rule, expected, wrong in self._unreadable(column, text, typed):
+                self._find(header, rule, expected, wrong, text, _KINDS[column.on_invalid])
         if column.type == "text" and column.name in self.contract.key:
             limit = _KEY_BYTES // sum(self.contract.column(name).type == "text" for name in self.contract.key)
             expected = f"{limit} octets au plus attendus dans une colonne de la clé"
@@ -185,6 +180,14 @@ class LineReader:
             return text
         mask = text.is_in(absent)
         return text.set(mask.fill_null(False), None) if mask.any() else text
+
+    def _unreadable(self, column: Column, text: pl.Series, typed: pl.Series) -> Iterator[tuple[str, str, pl.Series]]:
+        """(rule, what was expected, where a cell could not be read), the most precise reason first."""
+        unread = typed.is_null() & text.is_not_null()
+        if column.type in ("integer", "decimal", "centimes"):
+            expected = "nombre sans point ni virgule entre les milliers attendu (milliers ou décimales ?)"
+            yield "nombre_ambigu", expected, unread & cells.ambiguous(text)
+        yield cells.RULES[column.type], self._expected(column), unread
 
     def _expected(self, column: Column) -> str:
         expected = cells.EXPECTED[column.type]
@@ -281,7 +284,7 @@ class LineReader:
 
     def _unpivot_findings(self, long: pl.DataFrame, column: Column) -> None:
         """First bad period of each line, in the order of the file, once per rule."""
-        checks = [(cells.RULES[column.type], self._expected(column), long[column.name].is_null())]
+        checks = [*self._unreadable(column, long["_text"], long[column.name])]
         checks += self._bound_checks(column, long[column.name])
         for rule, expected, mask in checks:
             bad = long.filter(mask.fill_null(False)).unique("_row", keep="first", maintain_order=True)
@@ -356,8 +359,9 @@ class LineReader:
             column = self.contract.column(name)
             if name in values and column.type != "siren_list":
                 known = values[name].filter(mask).cast(dtype).alias(name)
-                if dtype == pl.String:  # PostgreSQL cannot hold a NUL, so no stored key has one
-                    known = known.set(known.str.contains("\0", literal=True).fill_null(False), None)
+                if dtype == pl.String:
+                    # PostgreSQL cannot hold a NUL and damaged bytes say nothing: the key is not known.
+                    known = known.set(known.str.contains(f"[\0{REPLACED}]").fill_null(False), None)
                 columns.append(known)
             else:
                 columns.append(pl.Series(name, [None], dtype=dtype).new_from_index(0, len(lost)))

@@ -31,11 +31,13 @@ _HASH_AND_ADDRESS = np.dtype([("hash", ">u8"), *((name, _ADDRESS[name]) for name
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a load changed: rows opened and closed, and lines that opened at least one row."""
+    """What a load changed: rows opened and closed, lines that opened at least one row, and how many of the closed rows
+    have a key that the file does not have."""
 
     rows_opened: int
     rows_closed: int
     lines_changed: int
+    rows_absent: int
 
 
 def lock_source(connection: psycopg.Connection, source: str) -> None:
@@ -266,7 +268,8 @@ def apply_versions(
     if known is not None:
         _write_hashes_again(connection, contract)
     changed = _value(connection, "select count(distinct _line) from difference")
-    return Comparison(opened, closed, int(str(changed)))
+    absent = _value(connection, "select count(*) from difference where _line is null")
+    return Comparison(opened, closed, int(str(changed)), int(str(absent)))
 
 
 def _difference(contract: Contract) -> sql.Composed:

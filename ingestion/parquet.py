@@ -39,7 +39,7 @@ def _opened(content: Content) -> Iterator[pq.ParquetFile]:
         try:
             with pq.ParquetFile(path) as file:
                 yield file
-        except (pa.ArrowException, pl.exceptions.PolarsError) as error:
+        except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:  # damaged pages are OSError
             raise Refusal("parquet", f"{content.path.name} : fichier parquet illisible (règle parquet)") from error
 
 
@@ -48,4 +48,7 @@ def _text(column: pl.Series) -> pl.Series:
         column = column.cast(pl.List(pl.String)).list.join(",")
     elif isinstance(column.dtype, pl.Struct):
         column = column.struct.json_encode()
-    return column.cast(pl.String)
+    try:
+        return column.cast(pl.String)
+    except pl.exceptions.PolarsError:  # maps, durations, bytes…: a column that no contract reads may be of any type
+        return pl.Series(column.name, [None if value is None else str(value) for value in column], dtype=pl.String)

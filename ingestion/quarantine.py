@@ -26,9 +26,11 @@ FINAL_RULES = (
     "encodage",
     "fichier_illisible",
     "fichier_modifie",
+    "fichier_tronque",
     "guillemet_mal_place",
     "guillemet_non_ferme",
     "ligne_trop_longue",
+    "stock_partiel",
 )
 OVERRULED = "depassee"
 

@@ -44,12 +44,16 @@ def refuse_if_changed(content: Content) -> None:
 
 @dataclass
 class Reading:
-    """One file read under its contract; keys are remembered from batch to batch, so read it once."""
+    """One file read under its contract; keys are remembered from batch to batch, so read it once.
+
+    `cut`, once it was read: why a stock looks cut, None when it does not.
+    """
 
     content: Content
     layout: Layout
     contract: Contract
     identity: Identity
+    cut: Refusal | None = field(default=None, init=False)
     _seen: SeenKeys = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,9 +62,23 @@ class Reading:
     def batches(self) -> Generator[Batch, None, None]:
         """Every record of the file, in order; the next batch is typed while the caller works on this one."""
         reader = LineReader(self.contract, self.layout, self.content.path.name, self.identity)
+        last = None
         with closing(self._seen), closing(ahead(reader.type_records(records_of(self.content, self.layout)))) as typed:
             for batch in typed:
                 yield self._checked(batch)
+                last = batch
+        if last is not None and self.contract.mode == "snapshot":
+            self.cut = self._cut(last)
+
+    def _cut(self, last: Typed) -> Refusal | None:
+        """A stock that ends in the middle of a line was cut: what comes after it must not be closed."""
+        line, raw = last.raw.row(-1)
+        [*faults] = last.rejects.filter(pl.col("line") == line)["rule"]
+        short = raw.count(self.layout.delimiter) + 1 < len(self.layout.header.cells)
+        if self.content.form == "texte" and self.content.unended and short and faults == ["nombre_de_champs"]:
+            message = f"{self.content.path.name}, ligne {line} : dernière ligne incomplète et sans fin de ligne, stock tronqué"
+            return Refusal("fichier_tronque", f"{message}, rien n'est chargé (règle fichier_tronque)", value=raw)
+        return None
 
     def _checked(self, typed: Typed) -> Batch:
         marks = marks_of(typed.rows, self.contract)

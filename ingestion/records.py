@@ -4,7 +4,8 @@ Three roads give the same cells. A block without quotes whose every line has the
 goes through the CSV reader of polars; records whose quotes only surround whole cells are split by polars line by line;
 the others go one by one through the csv module in strict mode. A quoted cell may hold line feeds, but an unclosed
 quote must not swallow the rest of the file: a record may span lines only when it ends well formed, with the right
-number of cells, within MAX_SPAN lines; else its first line alone is at fault and reading goes on after it.
+number of cells, within MAX_SPAN lines, and its lines are not records each; else its first line alone is at fault and
+reading goes on after it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ingestion.content import Content, Refusal, text_blocks
+from ingestion.content import REPLACED, Content, Refusal, text_blocks
 
 MAX_SPAN = 1000  # physical lines that one record may cover
 MAX_LINE = 8 << 20  # characters; beyond that the file is not a text file with lines (the longest known: some 100,000)
@@ -96,6 +97,17 @@ def raw_records(content: Content, header_line: int) -> Iterator[tuple[list[int],
 def read_records(content: Content, header: Header, delimiter: str) -> Iterator[pl.DataFrame]:
     """Records in batches: `_line`, `_raw`, `_fault` (null when well formed), `_detail`, then one text column `c<i>`
     per header cell, without outer white space (empty cells are null)."""
+    for frame in _records(content, header, delimiter):
+        yield _without_damage(frame) if content.damaged else frame
+
+
+def _without_damage(frame: pl.DataFrame) -> pl.DataFrame:
+    """The records of a damaged file: those that hold bytes of another encoding are at fault."""
+    damaged = pl.col("_raw").str.contains(REPLACED, literal=True)
+    return frame.with_columns(pl.when(damaged).then(pl.lit("encodage")).otherwise("_fault").alias("_fault"))
+
+
+def _records(content: Content, header: Header, delimiter: str) -> Iterator[pl.DataFrame]:
     splitter = _Splitter(delimiter, len(header.cells))
     pending: list[str] = []
     pending_from = header.line + 1
@@ -270,13 +282,17 @@ class _Splitter:
                 if "unexpected end" in str(error):
                     continue
                 break
-            if len(cells) == self.width:
+            if len(cells) == self.width and not self._each_whole(lines[index : end + 1]):
                 return cells, self._fault(whole, cells), end
             break
         else:
             if index + MAX_SPAN > len(lines):
                 return text.split(self.delimiter), "guillemet_non_ferme", None
         return text.split(self.delimiter), "guillemet_non_ferme", index
+
+    def _each_whole(self, lines: list[str]) -> bool:
+        """True when every line has all the cells by itself: two stray quotes in one column, not one cell over lines."""
+        return self.width > 1 and all(line.count(self.delimiter) == self.width - 1 for line in lines if line.strip())
 
     def _cells(self, text: str) -> list[str]:
         # One reader per record: an unclosed quote cannot reach the next one.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 #: Notes that accompany deliveries; anything else is a delivery, known or not.
 IGNORED_NAMES = frozenset({"simulation.txt", "readme.txt", "readme.md", "lisezmoi.txt"})
+#: Hidden files, and the locks that a spreadsheet leaves beside what it opens.
+IGNORED_PREFIXES = (".", "~$")
 UNFINISHED_SUFFIXES = (".part", ".tmp", ".filepart", ".crdownload")
 _MAX_BYTES = 200  # file systems take 255; the archive may put a number before
 
@@ -11,7 +13,11 @@ _MAX_BYTES = 200  # file systems take 255; the archive may put a number before
 def names_a_delivery(name: str) -> bool:
     """Whether the name is a delivery's, rather than that of a note, a hidden file or an unfinished transfer."""
     lower = name.lower()
-    return lower not in IGNORED_NAMES and not lower.startswith(".") and not lower.endswith(UNFINISHED_SUFFIXES)
+    return (
+        lower not in IGNORED_NAMES
+        and not lower.startswith(IGNORED_PREFIXES)
+        and not lower.endswith(UNFINISHED_SUFFIXES)
+    )
 
 
 def danger_of(name: str) -> str | None:

@@ -21,15 +21,21 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from orchestration.instance import Instance
 from orchestration.months import parse_month
 from orchestration.runs import Outcome
 from orchestration.runs import Progress as RunProgress
 
+# Delivered texts hold brackets (« [ND] »), which would be taken for styles: markup is asked for where it is ours.
 #: Into a file or a pipe there is no screen to fit: tables keep their columns whole.
-console = Console(width=None if sys.stdout.isatty() else 220)
-errors = Console(stderr=True)
+console = Console(width=None if sys.stdout.isatty() else 220, markup=False)
+errors = Console(stderr=True, markup=False)
+
+# A terminal obeys control characters; their pictures (U+2400…) can be read. Line feeds and tabs only lay out.
+_PICTURES = {code: 0x2400 + code for code in range(32) if code not in (9, 10)} | {127: 0x2421}
+_PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
 
@@ -60,7 +66,25 @@ def day_argument(text: str) -> date:
         raise typer.BadParameter(f"{text!r} is not a date written YYYY-MM-DD") from error
 
 
+def file_argument(text: str) -> Path:
+    """A file to write, told before the work when its folder is not there (a Typer parser)."""
+    file = Path(text)
+    if not file.parent.is_dir() or file.is_dir():
+        raise typer.BadParameter(f"{text!r} cannot be written: its folder is not there, or it is a folder")
+    return file
+
+
 Month = Annotated[date, typer.Option("--month", parser=month_argument, metavar="YYYY-MM", help="Month to work on.")]
+
+
+def visible(text: str) -> str:
+    """A text that somebody delivered, without the characters that a terminal would obey."""
+    return text.translate(_PICTURES)
+
+
+def print_error(label: str, text: str, style: str = "bold red") -> None:
+    """One sentence on standard error, after a word that says what it is."""
+    errors.print(Text.assemble((label, style), " ", visible(text)))
 
 
 def print_json(content: Any) -> None:
@@ -73,7 +97,7 @@ def bars() -> Iterator[Progress]:
     """Progress bars on standard error, so that standard output stays clean for `--json`."""
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -98,7 +122,7 @@ def follow(progress: Progress, label: str) -> RunProgress:
 def tell(outcome: Outcome) -> None:
     """Print the warnings of a run, on standard error."""
     for warning in outcome.warnings:
-        errors.print(f"[yellow]Warning.[/yellow] {warning}", highlight=False)
+        print_error("Warning.", warning, style="yellow")
 
 
 def require(outcome: Outcome) -> None:

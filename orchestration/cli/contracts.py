@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from expectations.contract import Contract, ContractError, load_contract, load_contracts
+from expectations.contract import CONTRACT_NAME, Contract, ContractError, load_contract, load_contracts
 from expectations.schemas import json_schema, table_schema
 from ingestion.check import BrokenRule, FileCheck, check_file
 from ingestion.content import Refusal
 from ingestion.infer import infer_contract
-from orchestration.cli.console import AsJson, Refused, bars, console, print_json
+from orchestration.cli.console import AsJson, Refused, bars, console, file_argument, print_json, visible
 from orchestration.cli.deliveries import print_rows
 
 #: One line, several lines.
@@ -88,7 +89,7 @@ def contract_check(
         print_json([dataclasses.asdict(check) for check in checks])
     else:
         for check in checks:
-            console.print("\n".join(_report(check)), markup=False, highlight=False, soft_wrap=True)
+            console.print(visible("\n".join(_report(check))), highlight=False, soft_wrap=True)
     if wrong := [check.file_name for check in checks if not check.conforming]:
         raise Refused(f"non conforme : {', '.join(wrong)}")
 
@@ -96,9 +97,13 @@ def contract_check(
 def contract_infer(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A sample of what will be delivered.")],
     name: Annotated[str | None, typer.Option(help="<producer>__<file>, the name of the contract.")] = None,
-    out: Annotated[Path | None, typer.Option(help="File to write instead of the screen.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=file_argument, metavar="FILE", help="File to write instead of the screen.")
+    ] = None,
 ) -> None:
     """Draft a contract from a sample: encoding, delimiter, types, key, personal data; for a person to correct."""
+    if name is not None and not re.fullmatch(CONTRACT_NAME, name):
+        raise typer.BadParameter(f"{name!r} is not <producer>__<file>, in lower case letters and underscores")
     try:
         draft = infer_contract(file, name=name)
     except Refusal as refusal:

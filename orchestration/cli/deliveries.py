@@ -14,6 +14,7 @@ import polars as pl
 import typer
 from rich.progress import Progress, TaskID
 from rich.table import Table
+from rich.text import Text
 
 from expectations.contract import load_contracts
 from ingestion.database import connect
@@ -22,7 +23,17 @@ from ingestion.ingest import ingest_file
 from ingestion.ledger import DeliveryAccount
 from ingestion.withdraw import WithdrawalRefused, withdraw
 from orchestration import landing, runs
-from orchestration.cli.console import AsJson, Refused, bars, console, day_argument, instance_of, print_json
+from orchestration.cli.console import (
+    AsJson,
+    Refused,
+    bars,
+    console,
+    day_argument,
+    file_argument,
+    instance_of,
+    print_json,
+    visible,
+)
 from orchestration.cli.spreadsheet import write_table
 from orchestration.instance import as_role
 from orchestration.months import TIMEZONE
@@ -174,7 +185,13 @@ def delivery_diff(
     after: Annotated[int, typer.Argument(help="Another delivery of the same source.")],
     limit: Annotated[int, typer.Option(min=1, help="Companies shown.")] = 50,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Write every company to this .csv, .xlsx or .parquet file.")
+        Path | None,
+        typer.Option(
+            "--out",
+            parser=file_argument,
+            metavar="FILE",
+            help="Write every company to this .csv, .xlsx or .parquet file.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -233,7 +250,7 @@ def print_rows(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
         return
     table = Table(*rows[0].keys(), header_style="bold")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+        table.add_row(*("" if value is None else visible(str(value)) for value in row.values()))
     console.print(table)
 
 
@@ -250,8 +267,7 @@ def _print_accounts(accounts: Sequence[DeliveryAccount]) -> None:
     for item in accounts:
         rules = ", ".join(f"{rule} × {count}" for rule, count in item.rejects_by_rule.items())
         numbers = (item.lines, item.loaded, item.unchanged, item.rejected, item.out_of_scope)
-        status = f"[{STATUS_STYLE[item.status]}]{item.status}[/]"
-        table.add_row(
-            item.file_name, item.source or "?", status, *(f"{n:,}" for n in numbers), f"{item.seconds:.1f}", rules
-        )
+        status = Text(item.status, STATUS_STYLE[item.status])
+        name, seconds = visible(item.file_name), f"{item.seconds:.1f}"
+        table.add_row(name, item.source or "?", status, *(f"{n:,}" for n in numbers), seconds, rules)
     console.print(table)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from ingestion.database import connect
 from orchestration import landing, reports, runs
@@ -67,9 +68,12 @@ def demo(
         print_json({**summary, "report": str(index), "example_query": EXAMPLE})
         return
     _print(summary)
-    console.print(f"\n[bold]Report:[/bold] {index}")
-    console.print("[bold]Dagster UI:[/bold] make up")
-    console.print(f'[bold]A query to try:[/bold] vigie sql "{EXAMPLE}"', soft_wrap=True)
+    for label, text in (
+        ("\nReport:", str(index)),
+        ("Dagster UI:", "make up"),
+        ("A query to try:", f'vigie sql "{EXAMPLE}"'),
+    ):
+        console.print(Text.assemble((label, "bold"), " ", text), soft_wrap=True)
 
 
 def _deliver(instance: Instance, companies: int, months: int, seed: int) -> None:

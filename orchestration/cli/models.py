@@ -56,7 +56,7 @@ def model_card(
     path = instance_of(context).models / model_id / "fiche.md"
     if not path.is_file():
         raise Refused(f"no model {model_id!r} in this instance; see `vigie model list`")
-    console.print(path.read_text(encoding="utf-8"), markup=False)
+    console.print(path.read_text(encoding="utf-8"))
 
 
 def model_backtest(
@@ -90,8 +90,8 @@ def model_backtest(
     path = instance.reports / "modele" / f"backtest-{result['premier_mois'][:7]}-{result['dernier_mois'][:7]}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    console.print(text, markup=False)
-    console.print(f"Page: {path}", markup=False, soft_wrap=True)
+    console.print(text)
+    console.print(f"Page: {path}", soft_wrap=True)
 
 
 def model_promote(

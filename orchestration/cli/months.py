@@ -163,7 +163,7 @@ def missing_sources(url: str) -> list[str]:
 def print_month(instance: Instance, month: date, summary: dict[str, Any]) -> None:
     """The result of a month, in a few lines."""
     console.print(
-        f"[bold]{month:%Y-%m}[/bold] published: {summary['scored']:,} companies scored, {summary['alerts']:,} alerts, "
+        f"{month:%Y-%m} published: {summary['scored']:,} companies scored, {summary['alerts']:,} alerts, "
         f"{summary['new_detections']:,} new detections, {summary['retained']:,} retained for the region (model {summary['model_id']})"
     )
     console.print(f"Reports: {reports.folder(instance, month) / 'index.html'}")

@@ -14,7 +14,7 @@ from models_ml.families import FAMILIES
 from models_ml.panel import month_index
 from models_ml.panel_file import PanelRefused, period_months, read_table
 from models_ml.tidy import Tidy, tidy
-from orchestration.cli.console import AsJson, Refused, console, print_json
+from orchestration.cli.console import AsJson, Refused, console, file_argument, print_json
 
 _DEFAULT = "additive,interactions,scorecard"
 
@@ -69,14 +69,14 @@ def model_evaluate(
     seeds: Annotated[int, typer.Option(min=1, max=20, help="Models averaged.")] = 1,
     bootstrap: Annotated[int, typer.Option(min=0, max=2000, help="Draws of the intervals.")] = 100,
     as_json: AsJson = False,
-    out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the report as Markdown.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=file_argument, metavar="FILE", help="Write the report as Markdown.")
+    ] = None,
 ) -> None:
     """Families side by side on your own panel, out of time: discrimination, calibration, capacity, with intervals.
 
     One line per entity and period; the line holds what was known at the end of the period. Lines at or after the event are left out.
     """
-    if out is not None:
-        _make_folder(out)
     try:
         ready = tidy(
             read_table(panel, entity), entity=entity, period=period, event=event,
@@ -95,15 +95,7 @@ def model_evaluate(
     if as_json:
         print_json(result)
     else:
-        console.print(report, markup=False, highlight=False)
-
-
-def _make_folder(out: Path) -> None:
-    """Before the models are fitted: a report that cannot be written is known at once."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise typer.BadParameter(f"{out}: {error.strerror}") from error
+        console.print(report, highlight=False)
 
 
 def _splits(ready: Tidy, text: str, horizons: list[int]) -> list[backtest.Split]:

@@ -12,7 +12,7 @@ import typer
 from expectations.contract import load_contracts
 from ingestion.replay import replay_quarantine
 from orchestration import runs
-from orchestration.cli.console import AsJson, console, day_argument, instance_of, print_json
+from orchestration.cli.console import AsJson, console, day_argument, file_argument, instance_of, print_json
 from orchestration.cli.deliveries import print_rows, query_rows, today
 from orchestration.cli.spreadsheet import write_table
 from orchestration.instance import as_role
@@ -46,7 +46,13 @@ def quarantine_list(
     delivery: DeliveryId = None,
     limit: Annotated[int, typer.Option(min=1)] = 50,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Write every line found to this .csv, .xlsx or .parquet file.")
+        Path | None,
+        typer.Option(
+            "--out",
+            parser=file_argument,
+            metavar="FILE",
+            help="Write every line found to this .csv, .xlsx or .parquet file.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -10,7 +10,7 @@ import typer
 from psycopg import sql as compose
 
 from orchestration import dbt, dictionary, runs
-from orchestration.cli.console import AsJson, Refused, console, instance_of
+from orchestration.cli.console import AsJson, Refused, console, file_argument, instance_of
 from orchestration.cli.deliveries import print_rows
 from orchestration.cli.spreadsheet import FORMATS, write_table
 from orchestration.instance import as_role
@@ -40,7 +40,9 @@ def sql(
 def export(
     context: typer.Context,
     table: Annotated[str, typer.Argument(help="View of schema `published`.")],
-    file: Annotated[Path, typer.Argument(help="File to write: .parquet, .csv or .xlsx.")],
+    file: Annotated[
+        Path, typer.Argument(parser=file_argument, metavar="FILE", help="File to write: .parquet, .csv or .xlsx.")
+    ],
 ) -> None:
     """A published table into a file."""
     import polars as pl

@@ -173,13 +173,14 @@ def physical_lines(text: str) -> dict[int, str]:
 
 def independent_count(text: str, delimiter: str) -> int | None:
     """Records after the header, as Python's csv module counts them; None where its answer is not the only right one
-    (a quote is misplaced or never closed, a record over several lines has not the width of the header, or is the header)."""
+    (a quote is misplaced or never closed, a record over several lines has not the width of the header, or is the header,
+    or each of its lines has that width)."""
     if '"' not in text:
         return max(0, len(physical_lines(text)) - 1)
     if "\0" in text:
         return None
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
-    filled = physical_lines(plain)
+    filled, lines = physical_lines(plain), plain.split("\n")
     reader = csv.reader(io.StringIO(plain, newline=""), delimiter=delimiter, strict=True)
     count, width, before = 0, None, 0
     try:
@@ -188,6 +189,8 @@ def independent_count(text: str, delimiter: str) -> int | None:
             if spans == 1 and before not in filled:
                 continue
             if spans > 1 and len(cells) != width:
+                return None
+            if spans > 1 and all(line.count(delimiter) + 1 == width for line in lines[before - spans : before] if line):
                 return None
             width = len(cells) if width is None else width
             count += 1

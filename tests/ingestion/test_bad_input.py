@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
 import lzma
 import random
+import tarfile
+import unicodedata
 import zipfile
 from datetime import date
 from decimal import Decimal
@@ -13,7 +17,9 @@ from typing import Any
 import pytest
 from delivery_base import Base
 
+from expectations.gates import gate_raw
 from ingestion.ledger import DeliveryAccount
+from ingestion.replay import replay_quarantine
 
 HEADER = 1
 OPEN = "select count(*) from raw.urssaf__debit where _known_to = 'infinity'"
@@ -61,10 +67,60 @@ def test_a_big_endian_file_is_read_too(base: Base, debits: str) -> None:
     assert (account.loaded, account.encoding) == (4, "utf-16-be")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_byte_order_mark_is_read(base: Base, debits: str, encoding: str) -> None:
+    """Each of its lines was rejected for a NUL character."""
+    account = base.deliver(debits.replace("20150101;1;0", "20150101;1;é€").encode(encoding))
+    assert (account.loaded, account.encoding) == (4, encoding)
+    assert base.open_rows("urssaf__debit", "code_procedure_collective")[0] == ("é€",)
+
+
+def test_a_text_by_windows_keeps_its_apostrophes(base: Base, debits: str) -> None:
+    """They were read as control characters of ISO 8859: an « L’ » without its apostrophe, a header not recognised."""
+    account = base.deliver(debits.replace("20150101;1;0", "20150101;1;L’œuf à 5 €").encode("windows-1252"))
+    assert (account.loaded, account.encoding) == (4, "windows-1252")
+    assert base.open_rows("urssaf__debit", "code_procedure_collective")[0] == ("L’œuf à 5 €",)
+    undefined = base.deliver(debits.encode().replace(b"20150101;1;0", b"20150101;1;\xe9 \x81"))
+    assert undefined.encoding == "iso-8859-15"
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_line_of_another_encoding_is_rejected_and_the_accents_of_the_others_stay(
+    base: Base, debits: str, mark: bytes
+) -> None:
+    """One byte of ISO 8859 in a UTF-8 file turned « é » into « Ã© » in all of its lines, or refused the file."""
+    header, *rows = debits.splitlines()
+    good = [row.replace(";1;0;", ";1;décédé;").encode() for row in rows[:2]]
+    bad = rows[2].replace(";1;1;", ";1;décédé;").encode("iso-8859-15")
+    account = base.deliver(mark + b"\n".join([header.encode(), *good, bad, rows[3].encode()]) + b"\n")
+    line, _, _, rule, _, message, raw = only_reject(base, account)
+    assert (line, rule) == (4, "encodage")
+    assert message.endswith("ligne 4 : octets indéchiffrables dans un texte en UTF-8 (règle encodage)")
+    assert "d\ufffdc\ufffdd\ufffd" in raw
+    assert base.open_rows("urssaf__debit", "code_procedure_collective")[:2] == [("décédé",)] * 2
+
+
 def test_text_that_its_own_byte_order_mark_contradicts_is_refused(base: Base, debits: str) -> None:
     account = base.deliver(debits.encode("utf-16")[:-1])
     refused(base, account, "encodage", "indéchiffrable en utf-16")
     assert account.lines == 4
+
+
+def test_a_header_with_accents_capitals_or_decomposed_letters_is_the_same_header(base: Base, debits: str) -> None:
+    """« Période » was a missing column, so was « Numéro » as a Mac writes it."""
+    header, *rows = debits.splitlines()
+    account = base.deliver("\n".join([header.upper().replace("PERIODE", "PÉRIODE"), *rows]))
+    assert (account.status, account.loaded) == ("loaded", 4)
+    decomposed = header.replace("Mt_PO", unicodedata.normalize("NFD", "Mt_PÔ"))
+    assert base.deliver("\n".join([decomposed, *rows])).unchanged == 4
+
+
+@pytest.mark.parametrize("repeated", ["\ufeff{}", '"{}"', "{} "])
+def test_a_repeated_header_is_known_behind_a_mark_or_in_capitals(base: Base, debits: str, repeated: str) -> None:
+    header, *rows = debits.splitlines()
+    again = repeated.format(header.upper().replace(";", '";"') if '"' in repeated else header)
+    account = base.deliver("\n".join([header, rows[0], again, *rows[1:]]))
+    assert (account.loaded, account.rejects_by_rule) == (4, {"entete_repetee": 1})
 
 
 def test_a_wrong_delimiter_refuses_the_file_and_says_which_came(base: Base, debits: str) -> None:
@@ -91,6 +147,19 @@ def test_an_unreadable_amount_is_rejected_with_the_message_a_producer_can_use(ba
     assert account.rejects_by_rule == {"montant": 1}
 
 
+def test_a_mark_that_may_be_of_thousands_or_of_decimals_is_told_as_such(base: Base) -> None:
+    """A contribution of « 1,234 » was loaded as 1.23 euros, a headcount of « 1.000 » as one employee."""
+    header = "Siret;Compte;periode;enc_direct;cotis_due\n"
+    row = "01234567400019;10000000000000000{};1831;0;{}\n"
+    account = base.deliver(header + row.format(1, "1,234") + row.format(2, "1 234,50"), "sigfaible_cotisdues.csv")
+    assert only_reject(base, account)[:5] == (2, "rejet", "cotis_due", "nombre_ambigu", "1,234")
+    assert base.open_rows("urssaf__cotisation", "cotisation_due_eur") == [(Decimal("1234.50"),)]
+    wide = "siren;eff201911;eff201912\n012345674;3;1.000\n023456783;3;1 000\n"
+    row = only_reject(base, base.deliver(wide, "sigfaible_effectif_siren.csv"))
+    assert row[:5] == (2, "rejet", "eff201912", "nombre_ambigu", "1.000")
+    assert "nombre sans point ni virgule entre les milliers attendu (milliers ou décimales ?)" in row[5]
+
+
 def test_an_empty_amount_rejects_its_line_only(base: Base, debits: str) -> None:
     """An empty Mt_PO killed the whole upstream process, all parsers included."""
     row = only_reject(base, base.deliver(debits.replace(";195907;", ";;")))
@@ -115,6 +184,17 @@ def test_the_raw_text_of_a_repeated_record_that_spans_lines_is_whole(base: Base)
     line, _, _, rule, _, message, raw = only_reject(base, account)
     assert (line, rule, raw) == (4, "cle_en_double", row.rstrip("\n"))
     assert "clé déjà présente ligne 2" in message
+
+
+def test_two_stray_quotes_in_one_column_swallow_no_line_between_them(base: Base) -> None:
+    """The lines between a cell that begins with a quote and one that ends with one became the text of one cell."""
+    header = "Numero_compte_externe;Date_creation;Date_echeance;Montant_global_echeancier;Denomination_premiere_ligne\n"
+    names = ("SARL UN", '"LE BON', "SARL DEUX", 'LE BON"', "SARL TROIS")
+    rows = [f"10000000000000000{n};01/02/2019;01/03/2019;10.5;{name}" for n, name in enumerate(names)]
+    account = base.deliver(header + "\n".join(rows) + "\n", "sigfaible_delais.csv")
+    line, _, _, rule, _, _, raw = only_reject(base, account)
+    assert (line, rule, raw) == (3, "guillemet_non_ferme", rows[1])
+    assert (account.lines, account.loaded) == (5, 4)
 
 
 def test_a_key_too_long_for_an_index_rejects_its_line_only(base: Base, debits: str) -> None:
@@ -160,6 +240,14 @@ def test_a_pseudo_siret_is_counted_out_of_scope_and_can_be_inspected(base: Base,
 def test_a_provisional_siret_is_counted_out_of_scope(base: Base, debits: str) -> None:
     account = base.deliver(debits.replace(";012345674;01234567400019;", ";;P1234567400019;", 1))
     assert (account.out_of_scope, account.rejects_by_rule) == (1, {"siret_provisoire": 1})
+
+
+def test_an_account_whose_first_day_is_not_known_is_linked_to_its_establishment(base: Base) -> None:
+    """Without the column its accounts were linked since 1900, with an empty cell they were rejected."""
+    header = "Compte;Etat_compte;Siren;Siret;Date_crea_siret;Date_disp_siret\n"
+    account = base.deliver(header + "1;1;012345674;01234567400019;;9990101\n", "sigfaible_etablissement_utf8.csv")
+    assert account.loaded == 1
+    assert base.open_rows("urssaf__compte", "date_creation, date_disparition") == [(date(1900, 1, 1), None)]
 
 
 def test_a_date_out_of_range_is_rejected(base: Base, debits: str) -> None:
@@ -226,9 +314,86 @@ def test_a_truncated_stock_is_refused_and_closes_nothing(base: Base, debits: str
     assert base.query(OPEN) == [(4,)]
 
 
-def test_an_absent_file_is_refused_not_raised(base: Base) -> None:
-    account = base.deliver(base.folder / "sigfaible_debits_absent.csv")
-    refused(base, account, "fichier_illisible", "illisible")
+def test_a_truncated_stock_is_refused_on_the_day_of_the_whole_one_too(base: Base, debits: str) -> None:
+    """A few lines tried out after the first stock, on the same day, closed all the others."""
+    header, *rows = debits.splitlines()
+    base.deliver(debits)
+    refused(base, base.deliver("\n".join([header, rows[0]]), "debits_essai.csv"), "volume", "1 lignes reçues contre 4")
+    assert base.query(OPEN) == [(4,)]
+
+
+def test_a_stock_cut_into_two_files_of_one_day_is_refused(base: Base, debits: str) -> None:
+    """The second half closed the first: half of the debts were gone, and nothing said so."""
+    header, *rows = debits.splitlines()
+    assert base.deliver("\n".join([header, *rows[:2]]), "debits_1.csv").rows_opened == 2
+    account = base.deliver("\n".join([header, *rows[2:]]), "debits_2.csv")
+    refused(base, account, "stock_partiel", "2 des 2 lignes connues en sont absentes")
+    assert base.query(OPEN) == [(2,)]
+    later = {"received_on": date(2026, 1, 16), "contracts": base.contracts, "identity": "luhn"}
+    assert replay_quarantine(base.url, **later) == []  # nor does a replay, on another day
+
+
+def test_a_stock_sent_again_on_the_same_day_takes_the_place_of_the_first(base: Base, debits: str) -> None:
+    """First without its last lines, then whole and corrected; the gate counted the lines of both, and refused."""
+    header, *rows = debits.splitlines()
+    many = [rows[0].replace(";101;1;", f";{number};1;") for number in range(200, 260)]
+    base.deliver("\n".join([header, *many]), received=date(2026, 1, 15))
+    base.deliver("\n".join([header, *many[:40]]), "debits_1.csv", received=date(2026, 2, 15))
+    whole = [many[0].replace(";195907;", ";195908;"), *many[1:]]
+    account = base.deliver("\n".join([header, *whole]), "debits_2.csv", received=date(2026, 2, 15))
+    assert (account.status, account.loaded, account.unchanged) == ("loaded", 21, 39)
+    for deliveries in ([1, 2, 3], [2, 3], [3]):
+        result = gate_raw(base.url, base.contracts["urssaf__debit"], deliveries)
+        assert result.passed, result.summary_fr()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_stock_cut_in_the_middle_of_a_line_is_refused(base: Base, debits: str, encoding: str) -> None:
+    """Cut at nine tenths, it passed the limits of volume and closed the last tenth."""
+    base.deliver(debits)
+    cut = debits.rstrip().rpartition("\n")[0][:-30]
+    account = base.deliver(cut.encode(encoding), received=date(2026, 2, 15))
+    refused(base, account, "fichier_tronque", "ligne 4 : dernière ligne incomplète et sans fin de ligne")
+    assert base.query(OPEN) == [(4,)]
+    later = {"received_on": date(2026, 2, 16), "contracts": base.contracts, "identity": "luhn"}
+    assert replay_quarantine(base.url, **later) == []
+    whole = base.deliver((cut + "\n").encode(encoding), received=date(2026, 2, 15))
+    assert (whole.status, whole.rejects_by_rule) == ("loaded", {"nombre_de_champs": 1})
+
+
+def test_a_last_line_that_is_wrong_without_a_line_feed_stops_no_stock_that_lacks_nothing(
+    base: Base, debits: str
+) -> None:
+    """A first delivery has nothing to close: the other lines go on, as after any bad line."""
+    account = base.deliver(debits.rstrip()[:-30])
+    assert (account.status, account.loaded, account.rejects_by_rule) == ("loaded", 3, {"nombre_de_champs": 1})
+
+
+@pytest.mark.parametrize("name", ["debits.csv.bz2", "debits.csv"])
+def test_an_archive_of_another_kind_is_told_as_such(base: Base, debits: str, name: str) -> None:
+    """Its bytes were taken for lines, and a column of the header was said to be missing."""
+    account = base.deliver(bz2.compress(debits.encode()), name)
+    assert refused(base, account, "forme", "compressé une fois en gz, zip ou xz, reçu bzip2") == []
+
+
+@pytest.mark.parametrize("suffix", [".tar.gz", ".tar", ".csv"])
+def test_a_bundle_of_files_is_not_read_as_one(base: Base, debits: str, suffix: str) -> None:
+    """The name and the padding of a tar hid in the first and last lines; all the others were loaded."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as bundle:
+        member = tarfile.TarInfo("debits.csv")
+        member.size = len(debits.encode())
+        bundle.addfile(member, io.BytesIO(debits.encode()))
+    content = gzip.compress(buffer.getvalue()) if suffix.endswith("gz") else buffer.getvalue()
+    refused(base, base.deliver(content, "debits" + suffix), "forme", "reçu tar")
+
+
+def test_a_cut_zip_is_told_as_cut(base: Base, debits: str) -> None:
+    """Without its table of contents, it was said to hold thousands of files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("debits.csv", debits)
+    refused(base, base.deliver(buffer.getvalue()[:-40], "debits.zip"), "archive", "illisible ou incomplète")
 
 
 @pytest.mark.parametrize("cut", [20, -4])

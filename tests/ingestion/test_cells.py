@@ -24,7 +24,8 @@ def one(parsed: pl.Series) -> Any:
 @pytest.mark.parametrize(
     ("text", "value"),
     [("12", 12), ("012", 12), ("559.0", 559), ("-5", -5), ("1 234", 1234), ("1\u202f234", 1234), ("0", 0),
-     ("12.5", None), ("12,5", None), ("1e3", None), ("+5", None), ("", None), ("N/A", None), ("3000000000", None), ("1 2", None)],
+     ("1.000", None), ("12,000", None), ("0.000", 0), ("1000.000", 1000), ("12.5", None),
+     ("12,5", None), ("1e3", None), ("+5", None), ("", None), ("N/A", None), ("3000000000", None), ("1 2", None)],
 )  # fmt: skip
 def test_integers(text: str, value: Any) -> None:
     assert one(cells.parse_integers(pl.Series([text]))) == value
@@ -33,10 +34,20 @@ def test_integers(text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [("12,5", "12.5"), ("-12.50", "-12.50"), ("7", "7"), ("1e3", None), ("nan", None), ("inf", None), ("1.2.3", None),
-     ("12345678901234567", None), ("1 234,5", None)],
+     ("1234567890123456", None), ("999999999999999.999", "999999999999999.999"),
+     ("1 234,5", "1234.5"), ("-1\u00a0234\u202f567.89", "-1234567.89"), ("12 34,5", None),
+     ("1234 567", None), ("1 234 567 890 123 456", None), ("1,234", None), ("12.345", "12.345"), ("0,125", "0.125"),
+     ("1234,567", "1234.567"), ("1.234,56", None), ("1.23", "1.23")],
 )  # fmt: skip
 def test_amounts(text: str, value: Any) -> None:
+    """A thousand and some euros written « 1,234 » were loaded as 1.23."""
     assert one(cells.parse_decimals(pl.Series([text]), 2)) == value
+
+
+def test_a_number_that_the_server_cannot_store_is_not_read() -> None:
+    """A ratio of seventeen thousand decimals, or an amount that rounding made too long, failed the whole load."""
+    assert one(cells.parse_decimals(pl.Series(["0." + "1" * 17_000]), None)) is None
+    assert one(cells.parse_decimals(pl.Series(["9999999999999999.999"]), 2)) is None
 
 
 def test_a_ratio_written_by_a_program_may_have_an_exponent() -> None:
@@ -45,7 +56,17 @@ def test_a_ratio_written_by_a_program_may_have_an_exponent() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("195907", 195907), ("-3", -3), ("3.0", 3), ("3.5", None), ("12,5a", None), ("+3", None), ("1" * 19, None)],
+    [
+        ("195907", 195907),
+        ("-3", -3),
+        ("3.0", 3),
+        ("195 907", 195907),
+        ("1.000", None),
+        ("3.5", None),
+        ("12,5a", None),
+        ("+3", None),
+        ("1" * 19, None),
+    ],
 )
 def test_cents(text: str, value: Any) -> None:
     assert one(cells.parse_centimes(pl.Series([text]))) == value

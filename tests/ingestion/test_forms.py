@@ -8,11 +8,13 @@ import json
 import lzma
 import struct
 import zipfile
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 from delivery_base import Base
@@ -214,6 +216,26 @@ def test_typed_parquet_columns_are_read_as_text_would_be(base: Base) -> None:
     assert base.open_rows("altares__paydex", "nb_jours, date_valeur") == [(3, date(2018, 12, 15))]
     cut = base.deliver(path.read_bytes()[:-20], "paydex.parquet")
     assert (cut.status, "règle parquet" in str(cut.reason)) == ("refused", True)
+
+
+def test_a_parquet_column_of_any_type_that_no_contract_reads_hides_no_row(base: Base) -> None:
+    """A duration, a map or raw bytes beside the expected columns refused the whole file as unreadable."""
+    table = pa.table(
+        {
+            "SIREN": ["012345674"], "NB_JOURS": [3], "DATE_VALEUR": [date(2018, 12, 15)],
+            "duree": pa.array([timedelta(1)]), "octets": pa.array([b"\xff"]),
+            "table": pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())),
+        }
+    )  # fmt: skip
+    pq.write_table(table, base.folder / "paydex.parquet")
+    assert base.deliver(base.folder / "paydex.parquet").loaded == 1
+
+
+def test_half_a_character_in_json_is_replaced_and_loaded(base: Base) -> None:
+    """Nothing can store a surrogate alone: the command ended in a traceback."""
+    text = '[{"compte": "1", "Date_de_traitement": "1190401", "Code_externe_stade": "a\\ud800\\ud83d\\ude00"}]'
+    assert base.deliver(text, "ccsf.json").loaded == 1
+    assert base.open_rows("urssaf__ccsf", "stade") == [("a\ufffd\U0001f600",)]
 
 
 def test_a_correction_and_a_notice_without_siren_come_from_the_api_too(base: Base) -> None:

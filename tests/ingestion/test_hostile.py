@@ -69,7 +69,7 @@ def text_of(path: Path, contract: Contract) -> str | None:
     elif content.compression == "zip":
         with zipfile.ZipFile(path) as archive:
             data = archive.read(archive.namelist()[0])
-    return data[content.bom_bytes :].decode(content.encoding)
+    return data[content.bom_bytes :].decode(content.encoding, "replace" if content.damaged else "strict")
 
 
 def assert_counted(path: Path, contract: Contract, account: DeliveryAccount | FileCheck) -> bool:

@@ -110,6 +110,14 @@ def test_a_key_whose_line_was_rejected_stays_as_it_was(base: Base, debits: str, 
     assert base.query("select count(*) from raw.urssaf__debit where _known_to = 'infinity'") == [(4,)]
 
 
+def test_a_key_whose_bytes_are_damaged_closes_nothing(base: Base, debits: str) -> None:
+    """The line is rejected, and its key is read as another one: the key that was meant must not seem absent."""
+    text = debits.replace(";201;1;", ";20é;1;").replace("3;;201862", "3;é;201862")
+    base.deliver(text, received=JAN)
+    account = base.deliver(text.encode().replace(";20é;1;".encode(), ";20é;1;".encode("iso-8859-15")), received=FEB)
+    assert (account.rejects_by_rule, account.rows_closed) == ({"encodage": 1}, 0)
+
+
 def test_a_delivery_out_of_order_is_refused_with_the_reason(base: Base, debits: str) -> None:
     base.deliver(debits, received=FEB)
     account = base.deliver(debits + "\n", received=JAN)

@@ -31,7 +31,7 @@ def test_a_file_waits_for_its_contract_from_the_day_of_its_folder(tmp_path: Path
 
 def test_notes_hidden_files_and_unfinished_transfers_are_not_deliveries(tmp_path: Path) -> None:
     instance = Instance(tmp_path)
-    for name in ("SIMULATION.txt", ".cache.csv", "sigfaible_debits.csv.part"):
+    for name in ("SIMULATION.txt", ".cache.csv", "sigfaible_debits.csv.part", "~$debits.xlsx"):
         drop(instance, f"2025-11-24/{name}", "x")
     assert landing.deliveries_in([instance.landing]) == []
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.exceptions import TyperException
 
-from orchestration.cli.application import app
+from orchestration.cli.application import app, main
 from orchestration.cli.console import Refused
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
@@ -125,3 +125,34 @@ def test_from_a_bad_line_to_its_replay(vigie: Command, tmp_path: Path, monkeypat
     ledger = json.loads(vigie("delivery", "list", "--json"))
     assert [item["replay_of"] for item in ledger] == [1, None, None]
     assert all(item["layout"] and item["code_version"] and item["encoding"] for item in ledger)
+
+
+def test_cells_that_look_like_styles_or_commands_of_a_terminal_are_shown_as_they_are(
+    vigie: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One cell « [/x] » ended `quarantine list` in a traceback; « [ND] » was shown as nothing, ESC was obeyed."""
+    path = tmp_path / "paydex_[ND].csv"
+    path.write_text(HEADER + "012345674;[/x];x;15/12/2018\n012345674;[ND]\x1b[2J;x;15/01/2019\n")
+    assert "paydex_[ND].csv" in vigie("ingest", str(path), "--received", "2026-01-15")
+    listed = vigie("quarantine", "list", "--source", "altares__paydex")
+    assert "[/x]" in listed and "[ND]␛[2J" in listed
+    text, _ = offline("contract", "check", str(path))
+    assert 'reçu "[ND]␛[2J"' in text
+    monkeypatch.setattr("sys.argv", ["vigie", "contract", "check", str(path)])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert "Refused. non conforme : paydex_[ND].csv" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_file_that_cannot_be_written_and_a_name_that_is_none_are_wrong_usage(tmp_path: Path) -> None:
+    """Both ended in a traceback and « a fault of ours », the first after all the work."""
+    sample, nowhere = str(FIXTURES / "urssaf__ccsf.csv"), str(tmp_path / "absent" / "a.csv")
+    for arguments in (
+        ("contract", "infer", sample, "--out", nowhere),
+        ("contract", "infer", sample, "--name", "Mes fichiers"),
+        ("quarantine", "list", "--out", nowhere),
+        ("delivery", "diff", "1", "2", "--out", str(tmp_path)),
+        ("export", "detections", nowhere),
+    ):
+        with pytest.raises(TyperException, match=r"cannot be written|is not <producer>__<file>"):
+            offline(*arguments)
