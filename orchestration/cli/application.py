@@ -13,7 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from orchestration.cli import connectors, contracts, deliveries, demo, models, months, operations, quarantine, reading
-from orchestration.cli.console import Refused, errors
+from orchestration.cli.console import Refused, errors, say
 
 #: Exit codes, a stable interface.
 DONE, REFUSED, USAGE, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
@@ -52,19 +52,17 @@ def main() -> None:
     try:
         sys.exit(app(standalone_mode=False) or DONE)
     except Refused as refusal:
-        errors.print(f"[bold red]Refused.[/bold red] {refusal}")
+        say("Refused.", "bold red", str(refusal))
         sys.exit(REFUSED)
     except TyperException as wrong:
         if str(wrong):  # empty when the help was shown because nothing was asked
-            errors.print(f"[bold red]Wrong usage.[/bold red] {wrong}  (see --help)", highlight=False)
+            say("Wrong usage.", "bold red", f"{wrong.format_message()}  (see --help)")
         sys.exit(USAGE)
     except typer.Exit as end:
         sys.exit(end.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
     except Exception as fault:  # the last border: whatever happens, a script gets a code and a person a sentence
-        errors.print(
-            f"[bold red]A fault of ours:[/bold red] {type(fault).__name__}: {fault}", markup=True, highlight=False
-        )
-        errors.print(traceback.format_exc(), style="dim", markup=False, highlight=False)
+        say("A fault of ours:", "bold red", f"{type(fault).__name__}: {fault}")
+        errors.print(traceback.format_exc(), style="dim", highlight=False)
         sys.exit(FAULT)

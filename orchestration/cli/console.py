@@ -21,15 +21,17 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from orchestration.instance import Instance
 from orchestration.months import parse_month
 from orchestration.runs import Outcome
 from orchestration.runs import Progress as RunProgress
 
-#: Into a file or a pipe there is no screen to fit: tables keep their columns whole.
-console = Console(width=None if sys.stdout.isatty() else 220)
-errors = Console(stderr=True)
+#: Into a file or a pipe there is no screen to fit: tables keep their columns whole. Brackets are text, as a name or a line of a
+#: delivered file may hold some: what is to be coloured says so.
+console = Console(width=None if sys.stdout.isatty() else 220, markup=False)
+errors = Console(stderr=True, markup=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
 
@@ -41,7 +43,20 @@ class Refused(Exception):
 def instance_of(context: typer.Context) -> Instance:
     """The instance that `--home` names."""
     home: Path = context.obj
+    make_folder(home)
     return Instance(home)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder that a person named, and its parents.
+
+    Raises:
+        typer.BadParameter: it cannot be.
+    """
+    try:
+        folder.expanduser().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"{folder}: {error.strerror}") from error
 
 
 def month_argument(text: str) -> date:
@@ -73,7 +88,7 @@ def bars() -> Iterator[Progress]:
     """Progress bars on standard error, so that standard output stays clean for `--json`."""
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -98,7 +113,12 @@ def follow(progress: Progress, label: str) -> RunProgress:
 def tell(outcome: Outcome) -> None:
     """Print the warnings of a run, on standard error."""
     for warning in outcome.warnings:
-        errors.print(f"[yellow]Warning.[/yellow] {warning}", highlight=False)
+        say("Warning.", "yellow", warning)
+
+
+def say(word: str, style: str, text: str) -> None:
+    """A word in colour and a sentence, on standard error; a pipe gets whole lines."""
+    errors.print(Text.assemble((word, style), " ", text), soft_wrap=True)
 
 
 def require(outcome: Outcome) -> None:

@@ -14,6 +14,7 @@ import polars as pl
 import typer
 from rich.progress import Progress, TaskID
 from rich.table import Table
+from rich.text import Text
 
 from expectations.contract import load_contracts
 from ingestion.database import connect
@@ -22,7 +23,7 @@ from ingestion.ingest import ingest_file
 from ingestion.ledger import DeliveryAccount
 from ingestion.withdraw import WithdrawalRefused, withdraw
 from orchestration import landing, runs
-from orchestration.cli.console import AsJson, Refused, bars, console, day_argument, instance_of, print_json
+from orchestration.cli.console import AsJson, Refused, bars, console, day_argument, instance_of, make_folder, print_json
 from orchestration.cli.spreadsheet import write_table
 from orchestration.instance import as_role
 from orchestration.months import TIMEZONE
@@ -55,6 +56,7 @@ def simulate(
     """Write the deliveries of a fictional region, and the truth beside them; touches no database."""
     from simulation import simulate as write_region
 
+    make_folder(out)
     with bars() as progress:
         task = progress.add_task("simulating", total=None)
         summary = write_region(
@@ -250,7 +252,7 @@ def _print_accounts(accounts: Sequence[DeliveryAccount]) -> None:
     for item in accounts:
         rules = ", ".join(f"{rule} × {count}" for rule, count in item.rejects_by_rule.items())
         numbers = (item.lines, item.loaded, item.unchanged, item.rejected, item.out_of_scope)
-        status = f"[{STATUS_STYLE[item.status]}]{item.status}[/]"
+        status = Text(item.status, style=STATUS_STYLE[item.status])
         table.add_row(
             item.file_name, item.source or "?", status, *(f"{n:,}" for n in numbers), f"{item.seconds:.1f}", rules
         )

@@ -67,9 +67,9 @@ def demo(
         print_json({**summary, "report": str(index), "example_query": EXAMPLE})
         return
     _print(summary)
-    console.print(f"\n[bold]Report:[/bold] {index}")
-    console.print("[bold]Dagster UI:[/bold] make up")
-    console.print(f'[bold]A query to try:[/bold] vigie sql "{EXAMPLE}"', soft_wrap=True)
+    console.print(f"\nReport: {index}")
+    console.print("Dagster UI: make up")
+    console.print(f'A query to try: vigie sql "{EXAMPLE}"', soft_wrap=True)
 
 
 def _deliver(instance: Instance, companies: int, months: int, seed: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Any
 
@@ -31,6 +32,13 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
+def region_argument(text: str) -> str:
+    """INSEE code of a region (a Typer parser): two digits."""
+    if not re.fullmatch(r"[0-9]{2}", text):
+        raise typer.BadParameter(f"{text!r} is not the INSEE code of a region, such as 27")
+    return text
+
+
 def run(
     context: typer.Context,
     month: Month,
@@ -38,7 +46,10 @@ def run(
         int | None, typer.Option(min=0, help="Months scored before the first published one (kept in the settings).")
     ] = None,
     region: Annotated[
-        str | None, typer.Option(help="INSEE code of the region to report on (kept in the settings).")
+        str | None,
+        typer.Option(
+            parser=region_argument, metavar="CODE", help="INSEE code of the region to report on (kept in the settings)."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -163,7 +174,7 @@ def missing_sources(url: str) -> list[str]:
 def print_month(instance: Instance, month: date, summary: dict[str, Any]) -> None:
     """The result of a month, in a few lines."""
     console.print(
-        f"[bold]{month:%Y-%m}[/bold] published: {summary['scored']:,} companies scored, {summary['alerts']:,} alerts, "
+        f"{month:%Y-%m} published: {summary['scored']:,} companies scored, {summary['alerts']:,} alerts, "
         f"{summary['new_detections']:,} new detections, {summary['retained']:,} retained for the region (model {summary['model_id']})"
     )
     console.print(f"Reports: {reports.folder(instance, month) / 'index.html'}")

@@ -39,7 +39,8 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
-    context: typer.Context, port: Annotated[int, typer.Option(help="Port of the Dagster UI on 127.0.0.1.")] = 3000
+    context: typer.Context,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI on 127.0.0.1.")] = 3000,
 ) -> None:
     """Dagster UI, daemon (schedule and sensor) and database, until Ctrl-C; nothing is left running after."""
     instance = instance_of(context)

@@ -1,0 +1,100 @@
+"""What a person or a script gets from the border of the command: the whole text, a sentence, an exit code that means something."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestration.cli.application import main
+from orchestration.instance import Instance
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def vigie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command as a shell starts it, on a home of its own: exit code, standard output, standard error."""
+
+    def run(*arguments: str, home: Path = tmp_path / "home") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["vigie", "--home", str(home), *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert isinstance(end.value.code, int)
+        return (end.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.mark.parametrize("text", ["[/x]", "[bold]", "SARL [en liquidation]", "[link=x]"])
+def test_brackets_in_a_cell_or_a_reason_are_printed_as_they_are(
+    vigie: Run, text: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken for colours, « [en liquidation] » vanished from a name, and « [/x] » ended the command in a traceback, with code 1."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    code, out, _ = vigie("sql", f"select '{text}' as nom")
+    assert code == 0
+    assert text in out
+    code, out, reason = vigie("sql", f"select '{text}'::int")
+    assert (code, out) == (1, "")
+    assert reason.startswith("Refused. ")
+    assert text in reason
+    assert "Traceback" not in reason
+
+
+def test_two_columns_of_one_name_are_refused_rather_than_one_lost(
+    vigie: Run, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`select * from a join b` has its keys twice; only the last of each was shown."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    code, out, reason = vigie("sql", "select 1 as mois, 2 as mois, 3 as siren", "--json")
+    assert (code, out) == (1, "")
+    assert "« mois »" in reason
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("delivery", "diff", "1", "deux"), "after"),
+        (("delivery", "list", "--limit", "0"), "--limit"),
+        (("simulate", "out", "--companies", "3"), "--companies"),
+        (("up", "--port", "99999"), "--port"),
+        (("run",), "--month"),
+        (("run", "--month", "2026-13"), "2026-13"),
+        (("run", "--month", "2026-01", "--region", "BFC"), "--region"),
+        (("run", "--month", "2026-01", "--region", 'a"b'), "--region"),
+    ],
+)
+def test_wrong_usage_names_the_argument(vigie: Run, arguments: tuple[str, ...], named: str) -> None:
+    """« Input should be greater than or equal to 1 » did not say which; a quote in --region made the settings unreadable."""
+    code, out, message = vigie(*arguments)
+    assert (code, out) == (2, "")
+    assert named in message
+    assert "Traceback" not in message
+
+
+def test_a_place_that_cannot_be_written_is_wrong_usage(vigie: Run, tmp_path: Path) -> None:
+    """A mistyped folder is no fault of ours, and needs no traceback."""
+    taken = tmp_path / "file"
+    taken.touch()
+    inside = str(taken / "x")
+    for code, out, message in (
+        vigie("status", home=taken),
+        vigie("docs", inside),
+        vigie("simulate", inside, "--companies", "60"),
+        vigie("export", "detections", f"{inside}.csv"),
+    ):
+        assert (code, out) == (2, "")
+        assert str(taken) in message
+        assert "Traceback" not in message
+
+
+def test_settings_written_by_a_command_can_be_read_again_whatever_they_hold(tmp_path: Path) -> None:
+    """A quote in the name of the contact, written in the file by hand, made every later command fail."""
+    instance = Instance(tmp_path)
+    (tmp_path / "settings.toml").write_text("contact = 'la cellule \"prévention\" \\ données'\n", encoding="utf-8")
+    instance.set(region="53")
+    assert instance.settings.contact == 'la cellule "prévention" \\ données'
+    assert instance.settings.region == "53"
