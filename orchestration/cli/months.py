@@ -10,7 +10,7 @@ import typer
 
 from expectations.contract import load_contracts
 from ingestion.database import connect
-from orchestration import publication, recomputation, reports, runs
+from orchestration import landing, publication, recomputation, reports, runs
 from orchestration.cli.console import (
     AsJson,
     Month,
@@ -23,7 +23,9 @@ from orchestration.cli.console import (
     require,
     tell,
 )
+from orchestration.cli.deliveries import today
 from orchestration.instance import Instance
+from orchestration.months import FIRST_MONTH
 
 
 def register(app: typer.Typer) -> None:
@@ -66,6 +68,7 @@ def run(
     if changes:
         instance.set(**changes)
     with runs.opened(instance) as url, bars() as progress:
+        require_begun(instance, url, month)
         outcome = runs.run_month(instance, month, progress=follow(progress, f"{month:%Y-%m}"))
         missing = missing_sources(url)
         summary = month_summary(url, month) if outcome.success else {}
@@ -101,9 +104,10 @@ def publish(context: typer.Context, month: Month, as_json: AsJson = False) -> No
     """Score, check and publish a month whose features are there, then write its reports."""
     instance = instance_of(context)
     with runs.opened(instance) as url, bars() as progress:
+        require_begun(instance, url, month)
         outcome = runs.run_job("historique", month, month, progress=follow(progress, f"{month:%Y-%m}"))
         if outcome.success:
-            reports.write(instance, month)
+            _written(instance, month)
             summary = month_summary(url, month)
     require(outcome)
     tell(outcome)
@@ -134,14 +138,40 @@ def report(context: typer.Context, month: Month, as_json: AsJson = False) -> Non
     """Write the reports of a published month again."""
     instance = instance_of(context)
     with runs.opened(instance):
-        try:
-            files = reports.write(instance, month)
-        except publication.PublicationRefused as refusal:
-            raise Refused(str(refusal)) from refusal
+        files = _written(instance, month)
     if as_json:
         print_json([{"path": str(file.path), "sha256": file.sha256, "size": file.size} for file in files])
     else:
         console.print(f"{len(files)} files in {reports.folder(instance, month)}")
+
+
+def _written(instance: Instance, month: date) -> list[reports.ReportFile]:
+    """The reports of the month, written again.
+
+    Raises:
+        Refused: the month is not published, or not in the region of the settings.
+    """
+    try:
+        return reports.write(instance, month)
+    except publication.PublicationRefused as refusal:
+        raise Refused(str(refusal)) from refusal
+
+
+def require_begun(instance: Instance, url: str, month: date) -> None:
+    """Go on when the month has begun: a mistyped year would compute, and freeze, every month until then.
+
+    It has when today or a delivery lies in it or after it: a simulated region delivers in a time of its own.
+
+    Raises:
+        typer.BadParameter: it has not, or lies before the first month of all.
+    """
+    waiting = (path.relative_to(instance.landing) for path in landing.deliveries_in([instance.landing]))
+    with connect(url) as connection:
+        loaded = connection.execute("select max(received_on) from ingest.delivery where status = 'loaded'").fetchone()
+    delivered = (*(landing.received_from_folder(path) for path in waiting), *(loaded or ()))
+    last = max(day for day in (today(), *delivered) if day)
+    if not FIRST_MONTH <= month <= last:
+        raise typer.BadParameter(f"{month:%Y-%m} lies outside the months from {FIRST_MONTH:%Y-%m} to {last:%Y-%m}")
 
 
 def month_summary(url: str, month: date) -> dict[str, Any]:

@@ -142,6 +142,7 @@ def _state(instance: Instance, url: str, day: date) -> dict[str, Any]:
     alarms = [
         f"source {item['source']}: last delivery {item['last_delivery'] or 'never'}" for item in sources if item["late"]
     ]
+    alarms += [f"landing: {path.name} waits for the day of its folder" for path in landing.to_come(instance, day)]
     alarms += [f"landing: {path.name} lies outside a folder named YYYY-MM-DD" for path in landing.undated(instance)]
     alarms += collection.alarms(instance, collection.now())
     if free < MIN_FREE_BYTES:

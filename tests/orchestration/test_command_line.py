@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
+import typer
 
 from orchestration.cli.application import main
+from orchestration.cli.months import require_begun
 from orchestration.instance import Instance
 
 Run = Callable[..., tuple[int, str, str]]
@@ -98,3 +101,30 @@ def test_settings_written_by_a_command_can_be_read_again_whatever_they_hold(tmp_
     instance.set(region="53")
     assert instance.settings.contact == 'la cellule "prévention" \\ données'
     assert instance.settings.region == "53"
+
+
+@pytest.mark.parametrize("command", ["run", "publish"])
+@pytest.mark.parametrize("month", ["2099-01", "2009-12"])
+def test_a_mistyped_year_is_wrong_usage_and_computes_nothing(
+    vigie: Run, command: str, month: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`run --month 2099-01` built 76 years of frozen months before a gate refused it; 2009 ended in a traceback."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    code, out, message = vigie(command, "--month", month)
+    assert (code, out) == (2, "")
+    assert f"{month} lies outside the months" in message
+    assert "Traceback" not in message
+
+
+def test_a_month_after_today_is_worked_on_when_its_deliveries_are_there(tmp_path: Path, vigie_url: str) -> None:
+    """A simulated region delivers in a time of its own; what waits counts as what was loaded."""
+    instance = Instance(tmp_path)
+    month = date(2098, 12, 1)
+    with pytest.raises(typer.BadParameter):
+        require_begun(instance, vigie_url, month)
+    delivery = instance.landing / "2098-12-22" / "paydex_2098.csv"
+    delivery.parent.mkdir()
+    delivery.touch()
+    require_begun(instance, vigie_url, month)
+    with pytest.raises(typer.BadParameter):
+        require_begun(instance, vigie_url, date(2099, 1, 1))
