@@ -21,6 +21,7 @@ from orchestration.cli.console import (
     instance_of,
     print_json,
     require,
+    say,
     tell,
 )
 from orchestration.cli.deliveries import today
@@ -119,19 +120,26 @@ def publish(context: typer.Context, month: Month, as_json: AsJson = False) -> No
 
 
 def rollback(context: typer.Context, month: Month, as_json: AsJson = False) -> None:
-    """Take back the publication of a month; the one it replaced, if any, is seen again."""
-    with runs.opened(instance_of(context)) as url:
+    """Take back the publication of a month and its reports; the one it replaced, if any, is seen again."""
+    instance = instance_of(context)
+    with runs.opened(instance) as url:
         try:
-            now_seen = publication.rollback(url, month)
+            done = publication.rollback(url, month)
         except publication.PublicationRefused as refusal:
             raise Refused(str(refusal)) from refusal
+        reports.follow_rollback(instance, month)
+    warnings = [publication.outdated_fr(month, done.outdated)] if done.outdated else []
     if as_json:
-        print_json({"month": f"{month:%Y-%m}", "publication_id": now_seen})
-    else:
-        console.print(
-            f"{month:%Y-%m} taken back; "
-            + (f"publication {now_seen} is seen again." if now_seen else "the month is no longer published.")
-        )
+        print_json({"month": f"{month:%Y-%m}", "publication_id": done.publication_id, "warnings": warnings})
+        return
+    for warning in warnings:
+        say("Warning.", "yellow", warning)
+    seen = (
+        f"publication {done.publication_id} is seen again."
+        if done.publication_id
+        else "the month is no longer published."
+    )
+    console.print(f"{month:%Y-%m} taken back; {seen}")
 
 
 def report(context: typer.Context, month: Month, as_json: AsJson = False) -> None:

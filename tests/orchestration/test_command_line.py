@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from orchestration import publication
 from orchestration.cli.application import main
 from orchestration.cli.months import require_begun
 from orchestration.instance import Instance
@@ -128,3 +129,18 @@ def test_a_month_after_today_is_worked_on_when_its_deliveries_are_there(tmp_path
     require_begun(instance, vigie_url, month)
     with pytest.raises(typer.BadParameter):
         require_begun(instance, vigie_url, date(2099, 1, 1))
+
+
+def test_the_reports_of_a_list_that_is_taken_back_go_with_it(
+    vigie: Run, tmp_path: Path, vigie_url: str, candidate: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A director was phoned on a list withdrawn for being wrong: its pages were still in the folder of the reports."""
+    monkeypatch.setenv("DATABASE_URL", vigie_url)
+    candidate(date(2025, 11, 1), {"052000001": ("21", "Alerte seuil F1")})
+    publication.publish(vigie_url, [date(2025, 11, 1)], simulation=True, run_id=None)
+    page = tmp_path / "home" / "reports" / "2025-11" / "index.html"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    code, out, _ = vigie("rollback", "--month", "2025-11")
+    assert (code, out) == (0, "2025-11 taken back; the month is no longer published.\n")
+    assert not page.parent.exists()

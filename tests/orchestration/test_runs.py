@@ -170,5 +170,5 @@ def test_a_list_published_under_later_ones_says_which_to_publish_again(
     late = publish(NOVEMBER)
     assert late.success
     (warning,) = late.warnings
-    assert "avant celle de 2025-11" in warning
+    assert "celle de 2025-11 que les lecteurs voient" in warning
     assert warning.endswith("dans cet ordre : vigie publish --month 2025-12.")
