@@ -105,6 +105,13 @@ def test_level_b_sees_no_urssaf_amount_and_no_reason_drawn_from_one(
         assert seen == [("effectif",), ("caf_sur_ca",)]
 
 
+def test_the_first_reason_that_level_b_sees_has_rank_one(published_url: str, agent: Callable[..., str]) -> None:
+    """`where rang = 1` gave level B no reason for a company whose strongest one is its debt, and 2, 4 told that there are others."""
+    query = "select rang, variable from published.raisons order by rang"
+    assert rows(published_url, agent("21", "B"), query) == [(1, "effectif"), (2, "caf_sur_ca")]
+    assert rows(published_url, agent("21"), query)[:2] == [(1, "dette_eur"), (2, "effectif")]
+
+
 def test_level_a_sees_every_reason(published_url: str, agent: Callable[..., str]) -> None:
     seen = rows(published_url, agent("21"), "select variable from published.raisons order by rang")
     assert [name for (name,) in seen] == ["dette_eur", "effectif", "bdf_poids_frng", "caf_sur_ca", "ap_etp_consomme"]
