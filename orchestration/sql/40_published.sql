@@ -417,5 +417,5 @@ language sql stable as $$
 $$;
 comment on function published.detections_au(date) is 'Liste de détection en vigueur à une date donnée ; colonnes de published.detections.';
 
-grant select on all tables in schema published to vigie_lecteur, vigie_publication;
-grant execute on all functions in schema published to vigie_lecteur;
+grant select on all tables in schema published to vigie_lecteur, vigie_agent, vigie_publication;
+grant execute on all functions in schema published to vigie_lecteur, vigie_agent;

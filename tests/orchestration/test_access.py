@@ -39,12 +39,7 @@ def agent(published_url: str) -> Iterator[Callable[..., str]]:
         with psycopg.connect(published_url) as connection:
             identifier = sql.Identifier(name)
             connection.execute(sql.SQL("create role {} nologin").format(identifier))
-            connection.execute(sql.SQL("grant usage on schema published, publication to {}").format(identifier))
-            connection.execute(sql.SQL("grant select on all tables in schema published to {}").format(identifier))
-            tables = sql.SQL(", ").join(
-                sql.Identifier("publication", table) for table in ("month", *publication.TABLES)
-            )
-            connection.execute(sql.SQL("grant select on {} to {}").format(tables, identifier))
+            connection.execute(sql.SQL("grant vigie_agent to {}").format(identifier))
             if departement is not None:
                 connection.execute(
                     "insert into publication.habilitation values (%s, %s, %s)", [name, departement, niveau]
@@ -179,11 +174,15 @@ def test_the_national_reader_sees_every_departement(published_url: str) -> None:
         "select * from raw.urssaf__debit",
         "select * from ingest.rejected_row",
         "create table published.mine (n int)",
+        "create temporary table mine (n int)",
+        "copy publication.detection to program 'cat'",
     ],
 )
-def test_a_reader_can_neither_write_nor_look_behind(published_url: str, statement: str) -> None:
+@pytest.mark.parametrize("role", ["vigie_lecteur", "vigie_agent"])
+def test_a_reader_can_neither_write_nor_look_behind(published_url: str, role: str, statement: str) -> None:
+    """Candidates have no row security: who is given « the tables of publication » one by one must not be given them."""
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        rows(published_url, "vigie_lecteur", statement)
+        rows(published_url, role, statement)
 
 
 def test_dropping_a_policy_would_be_noticed(published_url: str) -> None:
@@ -223,7 +222,7 @@ def test_the_account_of_the_existing_front_end_sees_its_schema_only(vigie_url: s
     usage = {
         (role, schema)
         for role, schema in itertools.product(
-            ("vigie_compat_lecteur", "vigie_lecteur"),
+            ("vigie_compat_lecteur", "vigie_lecteur", "vigie_agent"),
             ("compat_sfor", "published", "publication", "raw", "staging", "marts"),
         )
         if rows(vigie_url, role, f"select has_schema_privilege('{schema}', 'usage')") == [(True,)]
@@ -232,6 +231,8 @@ def test_the_account_of_the_existing_front_end_sees_its_schema_only(vigie_url: s
         ("vigie_compat_lecteur", "compat_sfor"),
         ("vigie_lecteur", "published"),
         ("vigie_lecteur", "publication"),
+        ("vigie_agent", "published"),
+        ("vigie_agent", "publication"),
     }
 
 
