@@ -61,6 +61,7 @@ def main() -> None:
     except typer.Exit as end:
         sys.exit(end.exit_code)
     except (typer.Abort, KeyboardInterrupt):
+        say("Interrupted.", "yellow", "Nothing half done is seen by readers; the same command takes the work up again.")
         sys.exit(INTERRUPTED)
     except Exception as fault:  # the last border: whatever happens, a script gets a code and a person a sentence
         say("A fault of ours:", "bold red", f"{type(fault).__name__}: {fault}")

@@ -125,11 +125,14 @@ def require(outcome: Outcome) -> None:
     """Go on when the run succeeded.
 
     Raises:
+        KeyboardInterrupt: somebody stopped it.
         Refused: a gate or the data said no.
         RuntimeError: a fault of ours.
     """
     if outcome.success:
         return
+    if outcome.interrupted:
+        raise KeyboardInterrupt
     reasons = "\n".join(outcome.reasons) or "no reason was recorded; see the run in the Dagster UI"
     if outcome.refused:
         raise Refused(reasons)

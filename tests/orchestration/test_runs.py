@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from orchestration import publication, runs
 from orchestration.assets.publication import published_months
 from orchestration.assets.scoring import models
+from orchestration.cli.console import require
 from orchestration.instance import HOME_VARIABLE, URL_VARIABLE, Instance
 from orchestration.months import months_between, shift
 from orchestration.resources import Vigie
@@ -172,3 +175,18 @@ def test_a_list_published_under_later_ones_says_which_to_publish_again(
     (warning,) = late.warnings
     assert "celle de 2025-11 que les lecteurs voient" in warning
     assert warning.endswith("dans cet ordre : vigie publish --month 2025-12.")
+
+
+def test_a_run_that_somebody_stops_is_an_interruption_and_no_fault_of_ours() -> None:
+    """Dagster makes the failure of a step of it: Ctrl-C was answered by a traceback and the code of a fault."""
+
+    @dg.asset
+    def stopped() -> None:
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(5)
+
+    result = dg.materialize([stopped], raise_on_error=False)
+    outcome = runs._outcome("mensuel", result)
+    assert outcome.interrupted
+    with pytest.raises(KeyboardInterrupt):
+        require(outcome)
