@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable
 from datetime import date
@@ -190,3 +191,36 @@ def test_a_run_that_somebody_stops_is_an_interruption_and_no_fault_of_ours() -> 
     assert outcome.interrupted
     with pytest.raises(KeyboardInterrupt):
         require(outcome)
+
+
+def test_two_runs_of_one_instance_follow_each_other(
+    tmp_path: Path, vigie_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Started together, one removed the table with which the other compared, and could have published its candidate."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(URL_VARIABLE, vigie_url)
+    events: list[str] = []
+
+    def job(name: str, started: threading.Event) -> Callable[[], None]:
+        @dg.asset(name=name)
+        def work(vigie: Vigie) -> None:
+            events.append(f"{name} begins")
+            started.set()
+            time.sleep(1)
+            events.append(f"{name} ends")
+
+        return lambda: events.append(str(dg.materialize([work], resources={"vigie": Vigie()}).success))
+
+    first_started = threading.Event()
+    first = threading.Thread(target=job("first", first_started))
+    first.start()
+    assert first_started.wait(30)
+    job("second", threading.Event())()
+    first.join()
+    assert [event for event in events if event != "True"] == [
+        "first begins",
+        "first ends",
+        "second begins",
+        "second ends",
+    ]
+    assert events.count("True") == 2
