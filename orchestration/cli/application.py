@@ -50,7 +50,10 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="dagster")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     try:
-        sys.exit(app(standalone_mode=False) or DONE)
+        code = app(standalone_mode=False) or DONE
+        if code == INTERRUPTED:  # what Typer makes of Ctrl-C
+            raise KeyboardInterrupt
+        sys.exit(code)
     except Refused as refusal:
         say("Refused.", "bold red", str(refusal))
         sys.exit(REFUSED)

@@ -144,3 +144,18 @@ def test_the_reports_of_a_list_that_is_taken_back_go_with_it(
     code, out, _ = vigie("rollback", "--month", "2025-11")
     assert (code, out) == (0, "2025-11 taken back; the month is no longer published.\n")
     assert not page.parent.exists()
+
+
+def test_ctrl_c_is_answered_by_a_sentence_and_its_code(
+    vigie: Run, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended without a word: nobody knew whether something half done was left."""
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setattr(publication, "rollback", stopped)
+    code, out, message = vigie("rollback", "--month", "2025-11")
+    assert (code, out) == (130, "")
+    assert message.startswith("Interrupted. Nothing half done is seen")
