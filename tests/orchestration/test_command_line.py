@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from orchestration import publication
+from orchestration import cli, publication
 from orchestration.cli.application import main
 from orchestration.cli.months import require_begun
 from orchestration.instance import Instance
@@ -159,3 +159,18 @@ def test_ctrl_c_is_answered_by_a_sentence_and_its_code(
     code, out, message = vigie("rollback", "--month", "2025-11")
     assert (code, out) == (130, "")
     assert message.startswith("Interrupted. Nothing half done is seen")
+
+
+def test_ctrl_c_while_the_libraries_are_read_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first two seconds of a command are imports: stopping it there printed forty lines of them."""
+
+    class Stopped:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "orchestration.cli.application":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "orchestration.cli.application")
+    monkeypatch.setattr(sys, "meta_path", [Stopped(), *sys.meta_path])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 130
