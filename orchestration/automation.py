@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 
@@ -12,19 +13,33 @@ from ingestion.connectors.faults import ConnectorError, PeerFault
 from ingestion.connectors.settings import Connector
 from orchestration import collection, landing
 from orchestration.instance import HOME_VARIABLE, Instance
-from orchestration.months import TIMEZONE
+from orchestration.months import FIRST_MONTH, TIMEZONE
+from orchestration.partitions import MONTHS
 from orchestration.resources import Vigie
 
 #: The whole month, from the landing folder to the reports.
-MONTHLY = dg.define_asset_job("mensuel", selection=dg.AssetSelection.all())
+MONTHLY = dg.define_asset_job(
+    "mensuel",
+    selection=dg.AssetSelection.all(),
+    description="Un mois entier : de l’arrivée des fichiers aux listes publiées et à leurs rapports.",
+)
 #: What has arrived, into `raw.*`, as soon as it is there.
-INGESTION = dg.define_asset_job("ingestion", selection=dg.AssetSelection.groups("ingestion"))
+INGESTION = dg.define_asset_job(
+    "ingestion",
+    selection=dg.AssetSelection.groups("ingestion"),
+    description="Ce qui est arrivé jusqu’à la fin du mois, contrôlé et chargé dans « raw ».",
+)
 #: From `raw.*` to the marts, for a range of months.
-FEATURES = dg.define_asset_job("features", selection=dg.AssetSelection.groups("features"))
+FEATURES = dg.define_asset_job(
+    "features",
+    selection=dg.AssetSelection.groups("features"),
+    description="De « raw » aux marts : ce que l’on savait des entreprises à la fin de chaque mois.",
+)
 #: From the marts to published lists, for a range of past months; their reports are written on demand.
 HISTORY = dg.define_asset_job(
     "historique",
     selection=dg.AssetSelection.groups("scoring", "publication") - dg.AssetSelection.assets("reports/monthly"),
+    description="Des marts aux listes publiées, pour plusieurs mois passés ; leurs rapports s’écrivent à la demande.",
 )
 JOBS = [MONTHLY, INGESTION, FEATURES, HISTORY]
 
@@ -48,38 +63,36 @@ def monthly_publication(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     job=INGESTION,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Voit arriver les livraisons ; un fichier n’est pris que si sa taille n’a pas changé entre deux passages.",
+    description="Voit arriver les livraisons ; un fichier n’est pris que s’il n’a pas changé entre deux passages.",
 )
 def arrivals(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Ask for the ingestion of the months in which settled files were received."""
     instance = Instance.from_environment()
-    sizes = {
-        str(path.relative_to(instance.landing)): path.stat().st_size
+    states = {
+        str(path.relative_to(instance.landing)): [path.stat().st_size, path.stat().st_mtime_ns]
         for path in landing.deliveries_in([instance.landing])
     }
-    settled, context_cursor = settled_files(sizes, context.cursor)
+    settled, context_cursor = settled_files(states, context.cursor)
     context.update_cursor(context_cursor)
-    months = sorted(
-        {
-            received.replace(day=1)
-            for name in settled
-            if (received := landing.received_from_folder(instance.landing / name)) is not None
-        }
-    )
-    if not months:
+    received = {day for name in settled if (day := landing.received_from_folder(Path(name))) is not None}
+    # What was received before the first month comes with it; a folder dated after this month waits (`vigie doctor` tells it).
+    months = sorted({max(day.replace(day=1), FIRST_MONTH) for day in received})
+    keys = [key for month in months if MONTHS.has_partition_key(key := f"{month:%Y-%m-%d}")]
+    if not keys:
         yield dg.SkipReason(
-            "rien de nouveau, ou des fichiers encore en cours d’arrivée" if sizes else "le dossier d’arrivée est vide"
+            "rien de nouveau, ou des fichiers encore en cours d’arrivée" if states else "le dossier d’arrivée est vide"
         )
+    # With size and time: a file corrected under its name is another delivery, and asks for another run.
     fingerprint = hashlib.sha256(json.dumps(settled).encode()).hexdigest()[:16]
-    for month in months:
-        yield dg.RunRequest(run_key=f"{month:%Y-%m}-{fingerprint}", partition_key=f"{month:%Y-%m-%d}")
+    for key in keys:
+        yield dg.RunRequest(run_key=f"{key[:7]}-{fingerprint}", partition_key=key)
 
 
-def settled_files(sizes: dict[str, int], cursor: str | None) -> tuple[list[str], str]:
-    """Files whose size is the same as at the previous look, and the cursor for the next look."""
-    before: dict[str, int] = json.loads(cursor) if cursor else {}
-    settled = sorted(name for name, size in sizes.items() if before.get(name) == size)
-    return settled, json.dumps(sizes, sort_keys=True)
+def settled_files(states: dict[str, list[int]], cursor: str | None) -> tuple[dict[str, list[int]], str]:
+    """Files whose state (size, time of change) is the same as at the previous look, and the cursor for the next look."""
+    before: dict[str, list[int]] = json.loads(cursor) if cursor else {}
+    settled = {name: state for name, state in sorted(states.items()) if before.get(name) == state}
+    return settled, json.dumps(states, sort_keys=True)
 
 
 CONNECTOR_TAG = "vigie/connecteur"

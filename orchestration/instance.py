@@ -7,6 +7,7 @@ is reached. What is done with them is elsewhere.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tomllib
 from collections.abc import Iterator
@@ -178,4 +179,4 @@ def _with_options(url: str, options: str) -> str:
 def _toml(value: str | int | bool) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, int) else f'"{value}"'
+    return str(value) if isinstance(value, int) else json.dumps(value, ensure_ascii=False)

@@ -71,6 +71,15 @@ def undated(instance: Instance) -> list[Path]:
     ]
 
 
+def to_come(instance: Instance, day: date) -> list[Path]:
+    """What lies in a folder dated after this day: its name is mistyped, or it is too early to take it."""
+    return [
+        path
+        for path in deliveries_in([instance.landing])
+        if (received_from_folder(path.relative_to(instance.landing)) or date.min) > day
+    ]
+
+
 def archive(instance: Instance, landed: Landed) -> None:
     """Move a file that was taken out of the landing folder; one of the same name and day never takes the place of another."""
     wanted = instance.archive / landed.path.relative_to(instance.landing)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from datetime import date
 
 TIMEZONE = "Europe/Paris"
+#: No month before this one is worked on.
+FIRST_MONTH = date(2010, 1, 1)
 
 
 def parse_month(text: str) -> date:

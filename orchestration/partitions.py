@@ -4,10 +4,10 @@ from datetime import date
 
 import dagster as dg
 
-from orchestration.months import TIMEZONE, months_between, parse_month
+from orchestration.months import FIRST_MONTH, TIMEZONE, months_between, parse_month
 
 #: The current month is a partition too: it is scored before it ends when an operator asks for it.
-MONTHS = dg.MonthlyPartitionsDefinition(start_date="2010-01-01", timezone=TIMEZONE, end_offset=1)
+MONTHS = dg.MonthlyPartitionsDefinition(start_date=f"{FIRST_MONTH}", timezone=TIMEZONE, end_offset=1)
 #: A range of months is one run: the history costs one run, not one a month.
 ONE_RUN = dg.BackfillPolicy.single_run()
 

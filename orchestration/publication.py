@@ -51,6 +51,14 @@ class Published:
     new_detections: int
 
 
+@dataclass(frozen=True)
+class TakenBack:
+    """One month after `rollback`: what readers see of it now (None: nothing), and the later lists that compare with another one."""
+
+    publication_id: int | None
+    outdated: tuple[date, ...]
+
+
 def publish(url: str, months: Sequence[date], *, simulation: bool, run_id: str | None) -> list[Published]:
     """Publish the candidate of these months in one transaction; a month whose content is already seen stays as it is.
 
@@ -62,25 +70,14 @@ def publish(url: str, months: Sequence[date], *, simulation: bool, run_id: str |
         return [_publish_month(connection, month, simulation=simulation, run_id=run_id) for month in sorted(months)]
 
 
-def rollback(url: str, month: date) -> int | None:
+def rollback(url: str, month: date) -> TakenBack:
     """Take back the publication of `month`; the one it replaced, if any, is seen again.
 
-    Returns:
-        The publication_id that readers see now, or None when the month is no longer published.
-
     Raises:
-        PublicationRefused: the month is not published, or a later one is (its novelty counts on this one).
+        PublicationRefused: the month is not published, or readers would be left without it under a later one.
     """
     with connect(url, role=ROLE) as connection:
         connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
-        later = _one(
-            connection, "select max(month) from publication.month where status = 'published' and month > %s", month
-        )
-        if later is not None:
-            raise PublicationRefused(
-                f"Le mois {month:%Y-%m} n’est pas retiré : {later:%Y-%m}, publié après lui, s’y compare. "
-                f"Retirez d’abord {later:%Y-%m}."
-            )
         withdrawn = connection.execute(
             "update publication.month set status = 'withdrawn' where month = %s and status = 'published' "
             "returning publication_id",
@@ -93,7 +90,18 @@ def rollback(url: str, month: date) -> int | None:
             "from publication.month where month = %s and status = 'replaced') returning publication_id",
             [month],
         ).fetchone()
-        return int(restored[0]) if restored else None
+        later = connection.execute(
+            "select month, publication_id from publication.month where status = 'published' and month > %s order by month",
+            [month],
+        ).fetchall()
+        if later and restored is None:
+            last = later[-1][0]
+            raise PublicationRefused(
+                f"Le mois {month:%Y-%m} n’est pas retiré : {last:%Y-%m}, publié après lui, s’y compare. Retirez d’abord {last:%Y-%m}."
+            )
+        # Those published between the two compare with the one that is seen again.
+        outdated = [one for one, number in later if restored and not restored[0] < number < withdrawn[0]]
+        return TakenBack(int(restored[0]) if restored else None, tuple(outdated))
 
 
 def lists_before(url: str, month: date) -> list[date]:
@@ -114,6 +122,16 @@ def outdated_lists(url: str, months: Sequence[date]) -> list[date]:
             [max(months), list(months)],
         ).fetchall()
     return [month for (month,) in rows]
+
+
+def outdated_fr(month: date, later: Sequence[date]) -> str:
+    """What is wrong with later lists that do not compare with the list seen for `month`, and the commands that put it right."""
+    names = ", ".join(f"{one:%Y-%m}" for one in later)
+    commands = ", ".join(f"vigie publish --month {one:%Y-%m}" for one in later)
+    return (
+        f"Des listes des mois suivants ne se comparent pas à celle de {month:%Y-%m} que les lecteurs voient : {names}. Une entreprise peut "
+        f"y être annoncée nouvelle une seconde fois, ou ne l’être nulle part. Publiez-les à nouveau, dans cet ordre : {commands}."
+    )
 
 
 def withdrawn_months(url: str, first: date, last: date) -> list[date]:

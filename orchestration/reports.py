@@ -6,6 +6,7 @@ Belongs here: reading `published.*` and naming files. How a report looks is `rep
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,6 +70,16 @@ def write(instance: Instance, month: date) -> list[ReportFile]:
         files.append(_write(target / f"{report.file_stem}.html", html.render(report).encode()))
         files.append(_write(target / f"{report.file_stem}.xlsx", xlsx.render(report)))
     return [_write(root / "index.html", html.render_index(reports).encode()), *files]
+
+
+def follow_rollback(instance: Instance, month: date) -> None:
+    """Reports of a list that was taken back, where there are some: written again from the one that is seen, or removed with it."""
+    if not folder(instance, month).exists():
+        return
+    try:
+        write(instance, month)
+    except PublicationRefused:
+        shutil.rmtree(folder(instance, month))
 
 
 def build(instance: Instance, month: date) -> list[MonthlyReport]:

@@ -55,6 +55,11 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
     @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped it: Dagster turns Ctrl-C into the failure of a step."""
+        return "DagsterExecutionInterruptedError" in self.causes
+
+    @property
     def too_young(self) -> bool:
         """Whether the only thing wrong is that too little was known in the oldest months asked for."""
         return self.causes == {"NotEnoughHistory"}

@@ -1,7 +1,6 @@
 """From scores to what readers see: the candidate, its gate, the publication transaction, the reports."""
 
-from collections.abc import Iterator, Sequence
-from datetime import date
+from collections.abc import Iterator
 
 import dagster as dg
 
@@ -80,18 +79,9 @@ def published_months(context: dg.AssetExecutionContext, vigie: Vigie) -> dg.Mate
                 asset_key=MONTH,
                 passed=not outdated,
                 severity=dg.AssetCheckSeverity.WARN,
-                description=_outdated(months[-1], outdated) if outdated else None,
+                description=publication.outdated_fr(months[-1], outdated) if outdated else None,
             )
         ],
-    )
-
-
-def _outdated(month: date, later: Sequence[date]) -> str:
-    names = ", ".join(f"{one:%Y-%m}" for one in later)
-    commands = ", ".join(f"vigie publish --month {one:%Y-%m}" for one in later)
-    return (
-        f"Des listes publiées avant celle de {month:%Y-%m} s’y comparent et ne la connaissent pas : {names}. Une entreprise peut y "
-        f"être annoncée nouvelle une seconde fois, ou ne l’être nulle part. Publiez-les à nouveau, dans cet ordre : {commands}."
     )
 
 

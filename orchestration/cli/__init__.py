@@ -6,6 +6,13 @@ an asset calls the same function. Names and JSON fields, once shipped, stay.
 
 from __future__ import annotations
 
-from orchestration.cli.application import main
+import sys
 
-__all__ = ["main"]
+
+def main() -> None:
+    """Run the command. Its libraries take a second or two to be read: Ctrl-C then ends it without a traceback too."""
+    try:
+        from orchestration.cli.application import main as run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()

@@ -50,17 +50,23 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="dagster")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     try:
-        sys.exit(app(standalone_mode=False) or DONE)
+        code = app(standalone_mode=False) or DONE
+        if code == INTERRUPTED:  # what Typer makes of Ctrl-C
+            raise KeyboardInterrupt
+        sys.exit(code)
     except Refused as refusal:
         print_error("Refused.", str(refusal))
         sys.exit(REFUSED)
     except TyperException as wrong:
         if str(wrong):  # empty when the help was shown because nothing was asked
-            print_error("Wrong usage.", f"{wrong}  (see --help)")
+            print_error("Wrong usage.", f"{wrong.format_message()}  (see --help)")
         sys.exit(USAGE)
     except typer.Exit as end:
         sys.exit(end.exit_code)
     except (typer.Abort, KeyboardInterrupt):
+        print_error(
+            "Interrupted.", "Nothing half done is seen by readers; the same command takes the work up again.", "yellow"
+        )
         sys.exit(INTERRUPTED)
     except Exception as fault:  # the last border: whatever happens, a script gets a code and a person a sentence
         print_error("A fault of ours:", f"{type(fault).__name__}: {fault}")

@@ -47,7 +47,20 @@ class Refused(Exception):
 def instance_of(context: typer.Context) -> Instance:
     """The instance that `--home` names."""
     home: Path = context.obj
+    make_folder(home)
     return Instance(home)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder that a person named, and its parents.
+
+    Raises:
+        typer.BadParameter: it cannot be.
+    """
+    try:
+        folder.expanduser().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"{folder}: {error.strerror}") from error
 
 
 def month_argument(text: str) -> date:
@@ -67,10 +80,11 @@ def day_argument(text: str) -> date:
 
 
 def file_argument(text: str) -> Path:
-    """A file to write, told before the work when its folder is not there (a Typer parser)."""
-    file = Path(text)
-    if not file.parent.is_dir() or file.is_dir():
-        raise typer.BadParameter(f"{text!r} cannot be written: its folder is not there, or it is a folder")
+    """A file to write, told before the work when it cannot be; its folder is made (a Typer parser)."""
+    file = Path(text).expanduser()
+    if file.is_dir():
+        raise typer.BadParameter(f"{text!r} is a folder")
+    make_folder(file.parent)
     return file
 
 
@@ -83,8 +97,8 @@ def visible(text: str) -> str:
 
 
 def print_error(label: str, text: str, style: str = "bold red") -> None:
-    """One sentence on standard error, after a word that says what it is."""
-    errors.print(Text.assemble((label, style), " ", visible(text)))
+    """One sentence on standard error, after a word that says what it is; a pipe gets whole lines."""
+    errors.print(Text.assemble((label, style), " ", visible(text)), soft_wrap=True)
 
 
 def print_json(content: Any) -> None:
@@ -122,18 +136,21 @@ def follow(progress: Progress, label: str) -> RunProgress:
 def tell(outcome: Outcome) -> None:
     """Print the warnings of a run, on standard error."""
     for warning in outcome.warnings:
-        print_error("Warning.", warning, style="yellow")
+        print_error("Warning.", warning, "yellow")
 
 
 def require(outcome: Outcome) -> None:
     """Go on when the run succeeded.
 
     Raises:
+        KeyboardInterrupt: somebody stopped it.
         Refused: a gate or the data said no.
         RuntimeError: a fault of ours.
     """
     if outcome.success:
         return
+    if outcome.interrupted:
+        raise KeyboardInterrupt
     reasons = "\n".join(outcome.reasons) or "no reason was recorded; see the run in the Dagster UI"
     if outcome.refused:
         raise Refused(reasons)

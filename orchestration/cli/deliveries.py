@@ -31,6 +31,7 @@ from orchestration.cli.console import (
     day_argument,
     file_argument,
     instance_of,
+    make_folder,
     print_json,
     visible,
 )
@@ -66,6 +67,7 @@ def simulate(
     """Write the deliveries of a fictional region, and the truth beside them; touches no database."""
     from simulation import simulate as write_region
 
+    make_folder(out)
     with bars() as progress:
         task = progress.add_task("simulating", total=None)
         summary = write_region(

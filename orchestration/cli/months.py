@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 
 from expectations.contract import load_contracts
 from ingestion.database import connect
-from orchestration import publication, recomputation, reports, runs
+from orchestration import landing, publication, recomputation, reports, runs
 from orchestration.cli.console import (
     AsJson,
     Month,
@@ -18,17 +19,27 @@ from orchestration.cli.console import (
     console,
     follow,
     instance_of,
+    print_error,
     print_json,
     require,
     tell,
 )
+from orchestration.cli.deliveries import today
 from orchestration.instance import Instance
+from orchestration.months import FIRST_MONTH
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
     for command in (run, publish, rollback, report):
         app.command()(command)
+
+
+def region_argument(text: str) -> str:
+    """INSEE code of a region (a Typer parser): two digits."""
+    if not re.fullmatch(r"[0-9]{2}", text):
+        raise typer.BadParameter(f"{text!r} is not the INSEE code of a region, such as 27")
+    return text
 
 
 def run(
@@ -38,7 +49,10 @@ def run(
         int | None, typer.Option(min=0, help="Months scored before the first published one (kept in the settings).")
     ] = None,
     region: Annotated[
-        str | None, typer.Option(help="INSEE code of the region to report on (kept in the settings).")
+        str | None,
+        typer.Option(
+            parser=region_argument, metavar="CODE", help="INSEE code of the region to report on (kept in the settings)."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,6 +69,7 @@ def run(
     if changes:
         instance.set(**changes)
     with runs.opened(instance) as url, bars() as progress:
+        require_begun(instance, url, month)
         outcome = runs.run_month(instance, month, progress=follow(progress, f"{month:%Y-%m}"))
         missing = missing_sources(url)
         summary = month_summary(url, month) if outcome.success else {}
@@ -90,9 +105,10 @@ def publish(context: typer.Context, month: Month, as_json: AsJson = False) -> No
     """Score, check and publish a month whose features are there, then write its reports."""
     instance = instance_of(context)
     with runs.opened(instance) as url, bars() as progress:
+        require_begun(instance, url, month)
         outcome = runs.run_job("historique", month, month, progress=follow(progress, f"{month:%Y-%m}"))
         if outcome.success:
-            reports.write(instance, month)
+            _written(instance, month)
             summary = month_summary(url, month)
     require(outcome)
     tell(outcome)
@@ -104,33 +120,66 @@ def publish(context: typer.Context, month: Month, as_json: AsJson = False) -> No
 
 
 def rollback(context: typer.Context, month: Month, as_json: AsJson = False) -> None:
-    """Take back the publication of a month; the one it replaced, if any, is seen again."""
-    with runs.opened(instance_of(context)) as url:
+    """Take back the publication of a month and its reports; the one it replaced, if any, is seen again."""
+    instance = instance_of(context)
+    with runs.opened(instance) as url:
         try:
-            now_seen = publication.rollback(url, month)
+            done = publication.rollback(url, month)
         except publication.PublicationRefused as refusal:
             raise Refused(str(refusal)) from refusal
+        reports.follow_rollback(instance, month)
+    warnings = [publication.outdated_fr(month, done.outdated)] if done.outdated else []
     if as_json:
-        print_json({"month": f"{month:%Y-%m}", "publication_id": now_seen})
-    else:
-        console.print(
-            f"{month:%Y-%m} taken back; "
-            + (f"publication {now_seen} is seen again." if now_seen else "the month is no longer published.")
-        )
+        print_json({"month": f"{month:%Y-%m}", "publication_id": done.publication_id, "warnings": warnings})
+        return
+    for warning in warnings:
+        print_error("Warning.", warning, "yellow")
+    seen = (
+        f"publication {done.publication_id} is seen again."
+        if done.publication_id
+        else "the month is no longer published."
+    )
+    console.print(f"{month:%Y-%m} taken back; {seen}")
 
 
 def report(context: typer.Context, month: Month, as_json: AsJson = False) -> None:
     """Write the reports of a published month again."""
     instance = instance_of(context)
     with runs.opened(instance):
-        try:
-            files = reports.write(instance, month)
-        except publication.PublicationRefused as refusal:
-            raise Refused(str(refusal)) from refusal
+        files = _written(instance, month)
     if as_json:
         print_json([{"path": str(file.path), "sha256": file.sha256, "size": file.size} for file in files])
     else:
         console.print(f"{len(files)} files in {reports.folder(instance, month)}")
+
+
+def _written(instance: Instance, month: date) -> list[reports.ReportFile]:
+    """The reports of the month, written again.
+
+    Raises:
+        Refused: the month is not published, or not in the region of the settings.
+    """
+    try:
+        return reports.write(instance, month)
+    except publication.PublicationRefused as refusal:
+        raise Refused(str(refusal)) from refusal
+
+
+def require_begun(instance: Instance, url: str, month: date) -> None:
+    """Go on when the month has begun: a mistyped year would compute, and freeze, every month until then.
+
+    It has when today or a delivery lies in it or after it: a simulated region delivers in a time of its own.
+
+    Raises:
+        typer.BadParameter: it has not, or lies before the first month of all.
+    """
+    waiting = (path.relative_to(instance.landing) for path in landing.deliveries_in([instance.landing]))
+    with connect(url) as connection:
+        loaded = connection.execute("select max(received_on) from ingest.delivery where status = 'loaded'").fetchone()
+    delivered = (*(landing.received_from_folder(path) for path in waiting), *(loaded or ()))
+    last = max(day for day in (today(), *delivered) if day)
+    if not FIRST_MONTH <= month <= last:
+        raise typer.BadParameter(f"{month:%Y-%m} lies outside the months from {FIRST_MONTH:%Y-%m} to {last:%Y-%m}")
 
 
 def month_summary(url: str, month: date) -> dict[str, Any]:

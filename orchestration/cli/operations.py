@@ -39,7 +39,8 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
-    context: typer.Context, port: Annotated[int, typer.Option(help="Port of the Dagster UI on 127.0.0.1.")] = 3000
+    context: typer.Context,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI on 127.0.0.1.")] = 3000,
 ) -> None:
     """Dagster UI, daemon (schedule and sensor) and database, until Ctrl-C; nothing is left running after."""
     instance = instance_of(context)
@@ -141,6 +142,7 @@ def _state(instance: Instance, url: str, day: date) -> dict[str, Any]:
     alarms = [
         f"source {item['source']}: last delivery {item['last_delivery'] or 'never'}" for item in sources if item["late"]
     ]
+    alarms += [f"landing: {path.name} waits for the day of its folder" for path in landing.to_come(instance, day)]
     alarms += [f"landing: {path.name} lies outside a folder named YYYY-MM-DD" for path in landing.undated(instance)]
     alarms += collection.alarms(instance, collection.now())
     if free < MIN_FREE_BYTES:

@@ -10,7 +10,7 @@ import typer
 from psycopg import sql as compose
 
 from orchestration import dbt, dictionary, runs
-from orchestration.cli.console import AsJson, Refused, console, file_argument, instance_of
+from orchestration.cli.console import AsJson, Refused, console, file_argument, instance_of, make_folder
 from orchestration.cli.deliveries import print_rows
 from orchestration.cli.spreadsheet import FORMATS, write_table
 from orchestration.instance import as_role
@@ -34,6 +34,8 @@ def sql(
     """One read-only query, as the national reader."""
     with runs.opened(instance_of(context)) as url:
         names, rows = _read(url, query)
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise Refused(f"plusieurs colonnes s’appellent « {', '.join(twice)} » : donnez-leur d’autres noms avec « as »")
     print_rows([dict(zip(names, row, strict=True)) for row in rows], as_json)
 
 
@@ -47,7 +49,8 @@ def export(
     """A published table into a file."""
     import polars as pl
 
-    if file.suffix not in FORMATS:  # known before a long query
+    # Known before a long query.
+    if file.suffix not in FORMATS:
         raise typer.BadParameter(f"{file.name}: {', '.join(FORMATS)} is expected")
     query = compose.SQL("select * from published.{}").format(compose.Identifier(table.removeprefix("published.")))
     with runs.opened(instance_of(context)) as url:
@@ -63,7 +66,7 @@ def docs(
 ) -> None:
     """The data dictionary (Markdown and Excel) and the site of the dbt models, one page that needs no network."""
     instance = instance_of(context)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     with runs.opened(instance) as url:
         tables = dictionary.read(url)
         (out / "dictionnaire.md").write_text(markdown(tables), encoding="utf-8")

@@ -39,6 +39,12 @@ def _write_workbook(frame: pl.DataFrame, file: Path) -> None:
     """polars alone would make links of texts that look like addresses, and write cells longer than Excel opens."""
     text = pl.col(pl.String)
     fitting = pl.when(text.str.len_chars() > EXCEL_TEXT_LIMIT).then(text.str.head(EXCEL_TEXT_LIMIT - 1) + "…")
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "nan_inf_to_errors": True}
+    # Excel has no time zones: times stay in UTC, as their columns say.
+    options = {
+        "remove_timezone": True,
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "nan_inf_to_errors": True,
+    }
     with xlsxwriter.Workbook(file, options) as workbook:
         frame.with_columns(fitting.otherwise(text).name.keep()).write_excel(workbook)

@@ -6,7 +6,7 @@ declare
 begin
     foreach wanted in array array[
         'vigie_ingestion', 'vigie_transformation', 'vigie_scoring', 'vigie_publication', 'vigie_lecteur',
-        'vigie_compat_lecteur'
+        'vigie_agent', 'vigie_compat_lecteur'
     ] loop
         if not exists (select 1 from pg_roles where rolname = wanted) then
             execute format('create role %I nologin', wanted);
@@ -45,6 +45,8 @@ begin
     end loop;
 end
 $$;
+-- PostgreSQL lets anybody fill the disk with temporary tables: readers need none.
+revoke temporary on database :database from public;
 grant temporary on database :database to vigie_ingestion, vigie_transformation;
 
 -- transformation (dbt): reads raw, owns what it builds.
@@ -59,8 +61,9 @@ grant select on all tables in schema marts, reference to vigie_scoring;
 -- publication: reads the candidate, writes what is published.
 grant usage on schema publication, published, ml, ingest, reference to vigie_publication;
 
--- readers: published views only.
-grant usage on schema published, publication to vigie_lecteur;
+-- readers: published views only. `vigie_lecteur` has the habilitation of the whole country; `vigie_agent` has none: its members
+-- see what is written for them in publication.habilitation.
+grant usage on schema published, publication to vigie_lecteur, vigie_agent;
 do $$
 declare
     building text;

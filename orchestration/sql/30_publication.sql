@@ -254,6 +254,6 @@ grant select on
     publication.month, publication.detection, publication.entreprise, publication.montant, publication.score,
     publication.raison, publication.clignotant, publication.serie, publication.offre, publication.territoire,
     publication.fraicheur
-to vigie_lecteur;
+to vigie_lecteur, vigie_agent;
 alter role vigie_lecteur set default_transaction_read_only = on;
 alter role vigie_lecteur set statement_timeout = '60s';

@@ -174,7 +174,8 @@ select
     t.month as mois,
     t.siren as siren,
     t.departement as departement,
-    t.rang as rang,
+    -- Among the reasons that the reader sees: the first of them is the first to tell, and a missing number would tell of another.
+    (row_number() over (partition by t.month, t.siren order by t.rang))::int as rang,
     t.theme as theme,
     t.variable as variable,
     t.valeur as valeur,
@@ -189,7 +190,7 @@ comment on view published.raisons is 'Une ligne par mois publié, entreprise en 
 comment on column published.raisons.mois is 'Mois d’observation (premier jour du mois). Source : Vigie.';
 comment on column published.raisons.siren is 'Numéro SIREN de l’entreprise. Source : Insee.';
 comment on column published.raisons.departement is 'Code du département du siège. Source : Insee.';
-comment on column published.raisons.rang is 'Rang de la raison (1 = la plus forte). Unité : rang. Source : Vigie.';
+comment on column published.raisons.rang is 'Rang parmi les raisons visibles (1 = la plus forte). Unité : rang. Source : Vigie.';
 comment on column published.raisons.theme is 'Thème : Dettes sociales, Données financières, Activité partielle, Effectif ou Contexte. Source : Vigie.';
 comment on column published.raisons.variable is 'Nom de l’indicateur. Source : Vigie.';
 comment on column published.raisons.valeur is 'Valeur de l’indicateur pour l’entreprise. Unité : celle que dit la phrase. Source : Vigie.';
@@ -416,5 +417,5 @@ language sql stable as $$
 $$;
 comment on function published.detections_au(date) is 'Liste de détection en vigueur à une date donnée ; colonnes de published.detections.';
 
-grant select on all tables in schema published to vigie_lecteur, vigie_publication;
-grant execute on all functions in schema published to vigie_lecteur;
+grant select on all tables in schema published to vigie_lecteur, vigie_agent, vigie_publication;
+grant execute on all functions in schema published to vigie_lecteur, vigie_agent;

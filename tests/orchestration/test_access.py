@@ -39,12 +39,7 @@ def agent(published_url: str) -> Iterator[Callable[..., str]]:
         with psycopg.connect(published_url) as connection:
             identifier = sql.Identifier(name)
             connection.execute(sql.SQL("create role {} nologin").format(identifier))
-            connection.execute(sql.SQL("grant usage on schema published, publication to {}").format(identifier))
-            connection.execute(sql.SQL("grant select on all tables in schema published to {}").format(identifier))
-            tables = sql.SQL(", ").join(
-                sql.Identifier("publication", table) for table in ("month", *publication.TABLES)
-            )
-            connection.execute(sql.SQL("grant select on {} to {}").format(tables, identifier))
+            connection.execute(sql.SQL("grant vigie_agent to {}").format(identifier))
             if departement is not None:
                 connection.execute(
                     "insert into publication.habilitation values (%s, %s, %s)", [name, departement, niveau]
@@ -103,6 +98,13 @@ def test_level_b_sees_no_urssaf_amount_and_no_reason_drawn_from_one(
     for table in ("published.raisons", "publication.raison"):
         seen = rows(published_url, role, f"select variable from {table} order by rang")
         assert seen == [("effectif",), ("caf_sur_ca",)]
+
+
+def test_the_first_reason_that_level_b_sees_has_rank_one(published_url: str, agent: Callable[..., str]) -> None:
+    """`where rang = 1` gave level B no reason for a company whose strongest one is its debt, and 2, 4 told that there are others."""
+    query = "select rang, variable from published.raisons order by rang"
+    assert rows(published_url, agent("21", "B"), query) == [(1, "effectif"), (2, "caf_sur_ca")]
+    assert rows(published_url, agent("21"), query)[:2] == [(1, "dette_eur"), (2, "effectif")]
 
 
 def test_level_a_sees_every_reason(published_url: str, agent: Callable[..., str]) -> None:
@@ -172,11 +174,15 @@ def test_the_national_reader_sees_every_departement(published_url: str) -> None:
         "select * from raw.urssaf__debit",
         "select * from ingest.rejected_row",
         "create table published.mine (n int)",
+        "create temporary table mine (n int)",
+        "copy publication.detection to program 'cat'",
     ],
 )
-def test_a_reader_can_neither_write_nor_look_behind(published_url: str, statement: str) -> None:
+@pytest.mark.parametrize("role", ["vigie_lecteur", "vigie_agent"])
+def test_a_reader_can_neither_write_nor_look_behind(published_url: str, role: str, statement: str) -> None:
+    """Candidates have no row security: who is given « the tables of publication » one by one must not be given them."""
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        rows(published_url, "vigie_lecteur", statement)
+        rows(published_url, role, statement)
 
 
 def test_dropping_a_policy_would_be_noticed(published_url: str) -> None:
@@ -216,7 +222,7 @@ def test_the_account_of_the_existing_front_end_sees_its_schema_only(vigie_url: s
     usage = {
         (role, schema)
         for role, schema in itertools.product(
-            ("vigie_compat_lecteur", "vigie_lecteur"),
+            ("vigie_compat_lecteur", "vigie_lecteur", "vigie_agent"),
             ("compat_sfor", "published", "publication", "raw", "staging", "marts"),
         )
         if rows(vigie_url, role, f"select has_schema_privilege('{schema}', 'usage')") == [(True,)]
@@ -225,6 +231,8 @@ def test_the_account_of_the_existing_front_end_sees_its_schema_only(vigie_url: s
         ("vigie_compat_lecteur", "compat_sfor"),
         ("vigie_lecteur", "published"),
         ("vigie_lecteur", "publication"),
+        ("vigie_agent", "published"),
+        ("vigie_agent", "publication"),
     }
 
 

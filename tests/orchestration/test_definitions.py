@@ -91,6 +91,53 @@ def test_the_sensor_asks_once_for_a_delivery_that_has_settled(tmp_path: Path, mo
     assert again.run_key == request.run_key, "the same files ask for the same run, which Dagster launches once"
 
 
+def test_a_file_corrected_under_its_name_asks_for_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key of the run was made of names: a correction sent the same day under the same name waited for the next month."""
+    monkeypatch.setenv("VIGIE_HOME", str(tmp_path))
+    delivery = tmp_path / "landing" / "2025-11-24" / "sigfaible_debits.csv"
+    delivery.parent.mkdir(parents=True)
+    keys = []
+    cursor = None
+    for content in ("header\n1\n", "header\n2\n"):
+        delivery.write_text(content)
+        os.utime(delivery, (1_700_000_000 + len(keys), 1_700_000_000 + len(keys)))
+        for _ in range(2):
+            context = dg.build_sensor_context(cursor=cursor)
+            keys += [item.run_key for item in arrivals(context) if isinstance(item, dg.RunRequest)]
+            cursor = context.cursor
+        delivery.unlink()
+    assert len(set(keys)) == len(keys) == 2
+
+
+@pytest.mark.parametrize(
+    ("folder", "asked"), [("2099-01-01", ["2025-11-01"]), ("2009-05-04", ["2010-01-01", "2025-11-01"])]
+)
+def test_a_folder_dated_outside_the_months_stops_no_other_delivery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, asked: list[str]
+) -> None:
+    """Dagster refuses every request of a tick when one names a month that is no partition: a mistyped year stopped all arrivals."""
+    monkeypatch.setenv("VIGIE_HOME", str(tmp_path))
+    for day in (folder, "2025-11-24"):
+        (tmp_path / "landing" / day).mkdir(parents=True)
+        (tmp_path / "landing" / day / "sigfaible_debits.csv").touch()
+    with dg.DagsterInstance.ephemeral() as dagster_instance:
+        cursor = None
+        for _ in range(2):
+            context = dg.build_sensor_context(instance=dagster_instance, cursor=cursor, definitions=defs)
+            tick = arrivals.evaluate_tick(context)
+            cursor = tick.cursor
+    assert [request.partition_key for request in tick.run_requests or []] == asked
+
+
+def test_what_a_person_starts_or_reads_in_the_ui_is_described() -> None:
+    repository = defs.get_repository_def()
+    started = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    assert len(started) == 5
+    for item in (*started, *repository.schedule_defs, *repository.sensor_defs):
+        assert item.description, item.name
+    assert [key for key in GRAPH.asset_check_keys if not GRAPH.get_check_spec(key).description] == []
+
+
 def test_the_workspace_loads_with_an_empty_environment(tmp_path: Path) -> None:
     """Definitions must load without a database, a home, or any variable."""
     environment = {

@@ -51,3 +51,11 @@ def test_a_file_outside_a_dated_folder_is_told(tmp_path: Path) -> None:
     path = drop(instance, "sigfaible_debits.csv", "x")
     assert landing.undated(instance) == [path]
     assert landing.waiting(instance, load_contracts(), date(2099, 1, 1)) == []
+
+
+def test_a_folder_of_a_day_to_come_is_told(tmp_path: Path) -> None:
+    """A mistyped year waited for that year without a word."""
+    instance = Instance(tmp_path)
+    path = drop(instance, "2062-11-24/sigfaible_debits.csv", "x")
+    drop(instance, "2025-11-24/sigfaible_debits.csv", "x")
+    assert landing.to_come(instance, date(2025, 11, 24)) == [path]

@@ -96,7 +96,8 @@ def test_a_report_that_cannot_be_written_is_refused_before_anything_is_computed(
     panel_file: Path, tmp_path: Path
 ) -> None:
     """Some minutes of models were followed by a fault of ours and no report."""
-    assert run(panel_file, "--out", str(tmp_path / "new" / "page.md")).exit_code == 2
+    (tmp_path / "file").touch()
+    assert run(panel_file, "--out", str(tmp_path / "file" / "page.md")).exit_code == 2
     assert run(panel_file, "--out", str(tmp_path)).exit_code == 2
 
 

@@ -37,11 +37,13 @@ def test_a_range_of_months_has_both_ends() -> None:
     ]
 
 
-def test_a_file_is_taken_only_when_its_size_has_settled() -> None:
-    """A slow transfer seen half way must not be ingested."""
-    settled, cursor = settled_files({"a.csv": 10}, None)
-    assert settled == []
-    settled, cursor = settled_files({"a.csv": 25, "b.csv": 3}, cursor)
-    assert settled == []
-    settled, _ = settled_files({"a.csv": 25, "b.csv": 3}, cursor)
-    assert settled == ["a.csv", "b.csv"]
+def test_a_file_is_taken_only_when_it_has_settled() -> None:
+    """A slow transfer seen half way, or one that writes at the size it will have, must not be ingested."""
+    settled, cursor = settled_files({"a.csv": [10, 1]}, None)
+    assert settled == {}
+    settled, cursor = settled_files({"a.csv": [25, 2], "b.csv": [3, 2]}, cursor)
+    assert settled == {}
+    settled, cursor = settled_files({"a.csv": [25, 3], "b.csv": [3, 2]}, cursor)
+    assert settled == {"b.csv": [3, 2]}
+    settled, _ = settled_files({"b.csv": [3, 2], "a.csv": [25, 3]}, cursor)
+    assert list(settled) == ["a.csv", "b.csv"]

@@ -48,9 +48,9 @@ def test_a_month_published_again_replaces_the_old_one_and_rollback_brings_it_bac
     candidate(MONTH, {B: ("25", "Alerte seuil F2")})
     publication.publish(vigie_url, [MONTH], simulation=True, run_id=None)
     assert seen(vigie_url) == [B]
-    assert publication.rollback(vigie_url, MONTH) == first.publication_id
+    assert publication.rollback(vigie_url, MONTH).publication_id == first.publication_id
     assert seen(vigie_url) == [A]
-    assert publication.rollback(vigie_url, MONTH) is None
+    assert publication.rollback(vigie_url, MONTH).publication_id is None
     assert seen(vigie_url) == []
 
 
@@ -60,6 +60,24 @@ def test_a_month_that_a_later_one_counts_on_is_not_taken_back(vigie_url: str, ca
         publication.publish(vigie_url, [month], simulation=True, run_id=None)
     with pytest.raises(PublicationRefused, match="Retirez d’abord 2025-12"):
         publication.rollback(vigie_url, MONTH)
+    assert len(seen(vigie_url)) == 2, "what is refused changes nothing"
+    never = shift(MONTH, -1)
+    with pytest.raises(PublicationRefused, match="rien à retirer"):
+        publication.rollback(vigie_url, never)
+
+
+def test_a_month_brought_back_to_an_older_list_names_the_later_ones_that_compare_with_another(
+    vigie_url: str, candidate: Candidate
+) -> None:
+    """A bad correction of November could only be taken back with December, and nobody said that December compared with it."""
+    december, january = shift(MONTH, 1), shift(MONTH, 2)
+    for month, siren in ((MONTH, A), (december, A), (MONTH, B), (january, A)):
+        candidate(month, {siren: ("21", "Alerte seuil F1")})
+        publication.publish(vigie_url, [month], simulation=True, run_id=None)
+    # December was published under the first list of November, January under the second.
+    assert publication.rollback(vigie_url, MONTH) == publication.TakenBack(1, (january,))
+    assert seen(vigie_url, "select siren from published.detections where mois = '2025-11-01'") == [A]
+    assert "vigie publish --month 2026-01" in publication.outdated_fr(MONTH, [january])
 
 
 def test_later_lists_that_compare_with_the_old_one_are_named_until_they_are_published_again(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from orchestration import publication, runs
 from orchestration.assets.publication import published_months
 from orchestration.assets.scoring import models
+from orchestration.cli.console import require
 from orchestration.instance import HOME_VARIABLE, URL_VARIABLE, Instance
 from orchestration.months import months_between, shift
 from orchestration.resources import Vigie
@@ -170,5 +174,53 @@ def test_a_list_published_under_later_ones_says_which_to_publish_again(
     late = publish(NOVEMBER)
     assert late.success
     (warning,) = late.warnings
-    assert "avant celle de 2025-11" in warning
+    assert "celle de 2025-11 que les lecteurs voient" in warning
     assert warning.endswith("dans cet ordre : vigie publish --month 2025-12.")
+
+
+def test_a_run_that_somebody_stops_is_an_interruption_and_no_fault_of_ours() -> None:
+    """Dagster makes the failure of a step of it: Ctrl-C was answered by a traceback and the code of a fault."""
+
+    @dg.asset
+    def stopped() -> None:
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(5)
+
+    result = dg.materialize([stopped], raise_on_error=False)
+    outcome = runs._outcome("mensuel", result)
+    assert outcome.interrupted
+    with pytest.raises(KeyboardInterrupt):
+        require(outcome)
+
+
+def test_two_runs_of_one_instance_follow_each_other(
+    tmp_path: Path, vigie_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Started together, one removed the table with which the other compared, and could have published its candidate."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(URL_VARIABLE, vigie_url)
+    events: list[str] = []
+
+    def job(name: str, started: threading.Event) -> Callable[[], None]:
+        @dg.asset(name=name)
+        def work(vigie: Vigie) -> None:
+            events.append(f"{name} begins")
+            started.set()
+            time.sleep(1)
+            events.append(f"{name} ends")
+
+        return lambda: events.append(str(dg.materialize([work], resources={"vigie": Vigie()}).success))
+
+    first_started = threading.Event()
+    first = threading.Thread(target=job("first", first_started))
+    first.start()
+    assert first_started.wait(30)
+    job("second", threading.Event())()
+    first.join()
+    assert [event for event in events if event != "True"] == [
+        "first begins",
+        "first ends",
+        "second begins",
+        "second ends",
+    ]
+    assert events.count("True") == 2

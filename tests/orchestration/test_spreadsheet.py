@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -48,6 +49,14 @@ def test_a_workbook_has_neither_formula_nor_link_nor_cell_too_long(tmp_path: Pat
     read = pl.read_excel(file)["nom"].to_list()
     assert len(read) == len(texts)
     assert max(map(len, read)) == 32_767
+
+
+def test_a_time_is_written_in_utc_for_a_spreadsheet(tmp_path: Path) -> None:
+    """`vigie export publications x.xlsx` ended in a traceback: Excel has no time zones."""
+    file = tmp_path / "x.xlsx"
+    moment = datetime(2026, 1, 1, 5, 30, tzinfo=UTC)
+    write_table([{"publie_le": moment}], file)
+    assert pl.read_excel(file)["publie_le"].to_list() == [moment.replace(tzinfo=None)]
 
 
 def test_another_suffix_is_wrong_usage(tmp_path: Path) -> None:
