@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import csv
 from datetime import date
 from typing import Annotated, Any
 
@@ -25,6 +25,7 @@ from orchestration.cli.console import (
     tell,
 )
 from orchestration.cli.deliveries import today
+from orchestration.dbt import DBT_PROJECT
 from orchestration.instance import Instance
 from orchestration.months import FIRST_MONTH
 
@@ -36,9 +37,11 @@ def register(app: typer.Typer) -> None:
 
 
 def region_argument(text: str) -> str:
-    """INSEE code of a region (a Typer parser): two digits."""
-    if not re.fullmatch(r"[0-9]{2}", text):
-        raise typer.BadParameter(f"{text!r} is not the INSEE code of a region, such as 27")
+    """INSEE code of a region (a Typer parser): one that the reference of territories has."""
+    with (DBT_PROJECT / "seeds" / "territoire.csv").open(encoding="utf-8") as seed:
+        codes = {row["code"] for row in csv.DictReader(seed) if row["type"] == "region"}
+    if text not in codes:
+        raise typer.BadParameter(f"{text!r} is not the INSEE code of a region: {', '.join(sorted(codes))}")
     return text
 
 

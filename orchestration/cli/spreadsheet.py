@@ -10,7 +10,7 @@ import polars as pl
 import typer
 import xlsxwriter
 
-from reporting.xlsx import EXCEL_TEXT_LIMIT
+from reporting.xlsx import EXCEL_FIRST_YEAR, EXCEL_TEXT_LIMIT
 
 FORMATS = (".parquet", ".csv", ".xlsx")
 # What a spreadsheet takes for the beginning of a formula, full-width forms included, and what it skips before one.
@@ -36,9 +36,14 @@ def write_table(rows: Sequence[dict[str, Any]] | pl.DataFrame, file: Path) -> No
 
 
 def _write_workbook(frame: pl.DataFrame, file: Path) -> None:
-    """polars alone would make links of texts that look like addresses, and write cells longer than Excel opens."""
+    """polars alone would make links of texts that look like addresses, and write cells longer than Excel opens.
+
+    A column with a date that Excel cannot show is written as text.
+    """
     text = pl.col(pl.String)
     fitting = pl.when(text.str.len_chars() > EXCEL_TEXT_LIMIT).then(text.str.head(EXCEL_TEXT_LIMIT - 1) + "…")
+    is_old = frame.select((pl.selectors.date().dt.year() < EXCEL_FIRST_YEAR).any()).to_dict(as_series=False)
+    old = [name for name, found in is_old.items() if any(found)]
     # Excel has no time zones: times stay in UTC, as their columns say.
     options = {
         "remove_timezone": True,
@@ -47,4 +52,4 @@ def _write_workbook(frame: pl.DataFrame, file: Path) -> None:
         "nan_inf_to_errors": True,
     }
     with xlsxwriter.Workbook(file, options) as workbook:
-        frame.with_columns(fitting.otherwise(text).name.keep()).write_excel(workbook)
+        frame.with_columns(fitting.otherwise(text).name.keep(), pl.col(old).cast(pl.String)).write_excel(workbook)

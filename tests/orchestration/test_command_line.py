@@ -68,6 +68,7 @@ def test_two_columns_of_one_name_are_refused_rather_than_one_lost(
         (("run",), "--month"),
         (("run", "--month", "2026-13"), "2026-13"),
         (("run", "--month", "2026-01", "--region", "BFC"), "--region"),
+        (("run", "--month", "2026-01", "--region", "99"), "--region"),
         (("run", "--month", "2026-01", "--region", 'a"b'), "--region"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -62,3 +62,12 @@ def test_a_time_is_written_in_utc_for_a_spreadsheet(tmp_path: Path) -> None:
 def test_another_suffix_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(typer.BadParameter):
         write_table([{"a": 1}], tmp_path / "x.ods")
+
+
+def test_a_day_before_1900_is_a_text_in_a_workbook(tmp_path: Path) -> None:
+    """Excel shows it as #####: the creation of an old company."""
+    file = tmp_path / "x.xlsx"
+    write_table(pl.DataFrame({"creation": [date(1898, 12, 24), None], "mois": [date(2025, 1, 1)] * 2}), file)
+    read = pl.read_excel(file)
+    assert read["creation"].to_list() == ["1898-12-24", None]
+    assert read["mois"].to_list() == [date(2025, 1, 1)] * 2
