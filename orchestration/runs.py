@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from expectations.gates import gate_mart
 from ingestion.database import connect
 from orchestration import publication, schema
 from orchestration.instance import PROJECT, Instance
@@ -149,15 +150,20 @@ def reap() -> int:
 def _first_past(instance: Instance, month: date, warnings: list[str], progress: Progress | None) -> Outcome | None:
     """Features, then lists, of the months before `month` on an instance that has no list; the outcome that stops it, if one does.
 
-    Each stage goes on from where it stands, so a first run that was killed half way is resumed and not skipped.
+    Each stage goes on from where it stands, so a first run that was killed half way is resumed and not skipped. Months that the gate
+    refused are built again, with what was corrected since.
     """
     before = shift(month, -1)
     jobs = []
+    first_built = _scalar(instance, "select min(month) from marts.mart_company_month")
     last_built = _scalar(instance, "select max(month) from marts.mart_company_month")
-    if last_built is None or last_built < before:
-        jobs.append(("features", shift(last_built, 1) if last_built else _first_month(instance, month), before))
+    if first_built is None or last_built is None:
+        jobs.append(("features", _first_month(instance, month), before))
+    elif last_built < before:
+        jobs.append(("features", shift(last_built, 1), before))
+    elif not gate_mart(instance.database_url, first_built, before).passed:
+        jobs.append(("features", first_built, before))
     if instance.settings.history_months:
-        first_built = _scalar(instance, "select min(month) from marts.mart_company_month")
         start = max(shift(month, -instance.settings.history_months), first_built or _first_month(instance, month))
         withdrawn = publication.withdrawn_months(instance.database_url, start, before)
         warnings += [_withdrawn_fr(one, month) for one in withdrawn]

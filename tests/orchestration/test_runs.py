@@ -157,6 +157,19 @@ def test_no_model_is_chosen_for_a_month_whose_mart_the_gate_refuses(
     assert "Contrôle « mart_company_month » REFUSÉ" in outcome.reasons[0]
 
 
+def test_a_past_that_the_gate_refused_is_built_again_before_the_first_list(
+    vigie_url: str, asked: Asked, tmp_path: Path
+) -> None:
+    """What was corrected since never came into the mart, and every run was refused for what had been wrong."""
+    with psycopg.connect(vigie_url) as connection:
+        connection.execute("insert into marts.mart_company_month values (date '2025-11-01')")
+    runs.run_month(Instance(tmp_path), DECEMBER)
+    first = date(2025, 7, 1)
+    assert asked[1:] == [
+        ("features", first, NOVEMBER), ("historique", first, NOVEMBER), ("mensuel", DECEMBER, DECEMBER)
+    ]  # fmt: skip
+
+
 def test_a_list_published_under_later_ones_says_which_to_publish_again(
     vigie_url: str, candidate: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
