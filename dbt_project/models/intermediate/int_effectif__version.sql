@@ -129,49 +129,28 @@ version_in_the_range as (
 
 ),
 
-version_and_its_hold as (
+company_that_reached_the_minimum as (
 
     select
-        *,
-        valid_from <= {{ range_first() }}
-        and valid_to > {{ range_last() }}
-        and periode_index <= {{ range_first() }} as holds_throughout
+        siren,
+        max(periode_index) as last_period,
+        max(periode_index) filter (where effectif >= (select min(perimetre.effectif_minimum) from perimetre)) as last_reached
     from version_in_the_range
-
-),
-
--- Of what holds in the whole range, the last headcount and the last one that opens the perimeter stand for the older ones.
-company_that_reached_a_minimum as (
-
-    select
-        version.siren,
-        minimum.effectif_minimum,
-        max(version.periode_index) filter (where version.holds_throughout) as last_period,
-        max(version.periode_index) filter (
-            where version.holds_throughout and version.effectif >= minimum.effectif_minimum
-        ) as last_reached
-    from version_and_its_hold as version
-    cross join (select distinct perimetre.effectif_minimum from perimetre) as minimum
-    group by version.siren, minimum.effectif_minimum
-    having bool_or(version.effectif >= minimum.effectif_minimum)
+    group by siren
 
 ),
 
 version_of_eligible_companies as (
 
-    select
-        version.siren,
-        version.periode_index,
-        version.effectif,
-        version.valid_from,
-        version.valid_to
-    from version_and_its_hold as version
-    where exists (
-        select 1 from company_that_reached_a_minimum as company
-        where
-            company.siren = version.siren
-            and (not version.holds_throughout or version.periode_index in (company.last_period, company.last_reached))
-    )
+    select version.*
+    from version_in_the_range as version
+    inner join company_that_reached_the_minimum as company using (siren)
+    where
+        company.last_reached is not null
+        {% if is_one_month() %}
+        -- One month needs the last headcount, and the last one that opened the perimeter.
+        and version.periode_index in (company.last_period, company.last_reached)
+        {% endif %}
 
 )
 
