@@ -14,6 +14,7 @@ from expectations.checks import (
     day,
     duplicates,
     in_set,
+    literal,
     matches,
     measured,
     months_before,
@@ -157,6 +158,8 @@ def _mart_measures(month_start: date, month_end: date, rules: Sequence[Check], w
         *[f"('part_positive', '{name}', nb_{name} / nb_lignes, nb_lignes)" for name in WATCHED_POSITIVE_SHARES],
     ]
     separator = ",\n    "
+    of_older_debits = ", ".join(literal(name) for name in OF_DEBITS_LATE_3_MONTHS_AGO)
+    of_late_debits = ", ".join(literal(name) for name in (*OF_LATE_DEBITS, *OF_DEBITS_LATE_3_MONTHS_AGO))
     return f"""
 with fin as (
     select
@@ -187,8 +190,8 @@ mesures as (
         where
             f.source = 'urssaf__debit' and f.en_retard
             and (
-                f.month = p.month and m.ou in ({_names(*OF_LATE_DEBITS, *OF_DEBITS_LATE_3_MONTHS_AGO)})
-                or f.month = p.month - interval '3 months' and m.ou in ({_names(*OF_DEBITS_LATE_3_MONTHS_AGO)})
+                f.month = p.month and m.ou in ({of_late_debits})
+                or f.month = p.month - interval '3 months' and m.ou in ({of_older_debits})
             )
     )
 ),
@@ -215,10 +218,6 @@ union all
 union all
 {duplicates(MART, ("siren", "month"), where)}
 """
-
-
-def _names(*names: str) -> str:
-    return ", ".join(f"'{name}'" for name in names)
 
 
 def _mart_sums() -> dict[str, str]:

@@ -14,6 +14,8 @@ from expectations.contract import Contract
 from ingestion.ingest import ingest_file
 from ingestion.ledger import DeliveryAccount
 
+OPEN = "select count(*) from raw.urssaf__debit where _known_to = 'infinity'"
+
 
 @dataclass(frozen=True, repr=False)
 class Base:
@@ -62,3 +64,17 @@ class Base:
             "where delivery_id = %s order by line",
             account.delivery_id,
         )
+
+
+def refused(base: Base, account: DeliveryAccount, rule: str, text: str) -> list[tuple[Any, ...]]:
+    """The file is refused as a whole: reason in the ledger, each line in quarantine with its raw text."""
+    assert account.status == "refused"
+    assert text in account.reason
+    assert account.reason.endswith(f"(règle {rule})")
+    assert account.rejected == account.lines
+    rows = base.quarantine(account)
+    assert [row[3] for row in rows] == [rule] * account.lines
+    assert base.query("select status, reason from ingest.delivery where delivery_id = %s", account.delivery_id) == [
+        ("refused", account.reason)
+    ]
+    return rows
