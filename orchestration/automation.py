@@ -11,7 +11,7 @@ import dagster as dg
 
 from ingestion.connectors.faults import ConnectorError, PeerFault
 from ingestion.connectors.settings import Connector
-from orchestration import collection, landing
+from orchestration import collection, digests, landing, mail
 from orchestration.instance import HOME_VARIABLE, Instance
 from orchestration.months import FIRST_MONTH, TIMEZONE
 from orchestration.partitions import MONTHS
@@ -212,5 +212,76 @@ def _broken_settings(reason: str) -> dg.SensorDefinition:
     return watch
 
 
+@dg.op(description="Dit aux abonnés que des listes sont publiées, corrigées ou retirées.")
+def diffuser(context: dg.OpExecutionContext, vigie: Vigie) -> None:
+    """Send the messages that wait; what left stays told when something else fails the run."""
+    instance = vigie.instance
+    server = mail.mail_server(instance.home)
+    if server is None:
+        raise dg.Failure("Aucun serveur de courrier n’est réglé (mail.yml).")
+    try:
+        done = digests.send(instance, server, collection.now())
+    except PeerFault as fault:
+        raise dg.Failure(str(fault)) from fault
+    context.log.info(f"{done.sent} message(s) parti(s)")
+    if done.refused:
+        raise dg.Failure("\n".join(done.refused))
+
+
+@dg.job(name="diffusion", description="Les messages aux abonnés : listes publiées, corrigées ou retirées.")
+def digest_job() -> None:
+    """The job that the sensor of the messages asks for."""
+    diffuser()
+
+
+@dg.sensor(
+    name="avis",
+    job=digest_job,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Voit ce que les abonnés ne savent pas encore, et demande de le leur dire.",
+)
+def notices(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Ask for the messages to leave; again after longer and longer waits while they do not."""
+    instance = Instance.from_environment()
+    if mail.mail_server(instance.home) is None:
+        yield dg.SkipReason("aucun serveur de courrier n’est réglé (mail.yml)")
+        return
+    if context.instance.get_runs(dg.RunsFilter(job_name=digest_job.name, statuses=UNFINISHED), limit=1):
+        yield dg.SkipReason("une diffusion est en cours")
+        return
+    messages = sorted(notice.message_id for notice in digests.waiting(instance))
+    asked, cursor = due(messages, context.cursor, collection.now())
+    context.update_cursor(cursor)
+    if asked:
+        yield dg.RunRequest()
+    else:
+        yield dg.SkipReason("diffusion déjà demandée" if messages else "rien à dire")
+
+
+@dg.run_failure_sensor(
+    name="echecs",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Dit aux exploitants (« operators » de mail.yml) qu’une exécution a échoué ou qu’un contrôle l’a arrêtée.",
+)
+def failures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+    """Tell that a run failed, and where to read why: the reason itself may hold delivered values, and stays here."""
+    server = mail.mail_server(Instance.from_environment().home)
+    if server is None or not server.operators:
+        return dg.SkipReason("personne à qui le dire (« operators » de mail.yml)")
+    run = context.dagster_run
+    month = (run.tags.get("dagster/partition") or run.tags.get("dagster/asset_partition_range_end") or "")[:7]
+    what = f"« {run.job_name} »{f' de {month}' if month else ''}"
+    mail.tell_operators(
+        server,
+        f"Vigie : l’exécution {what} n’est pas allée au bout",
+        f"L’exécution {what} a échoué, ou un contrôle l’a arrêtée. Les lecteurs voient ce qu’ils voyaient avant.\n\n"
+        f"La raison est dans l’interface de Dagster : exécution {run.run_id}.\n",
+        collection.now(),
+    )
+    return None
+
+
 SCHEDULES = [monthly_publication]
-SENSORS = [arrivals, *connector_sensors()]
+SENSORS = [arrivals, notices, failures, *connector_sensors()]

@@ -11,7 +11,7 @@ from orchestration.resources import Vigie
 
 defs = dg.Definitions(
     assets=[*ingestion.ASSETS, *features.ASSETS, *scoring.ASSETS, *publication.ASSETS],
-    jobs=[*automation.JOBS, automation.collect_job],
+    jobs=[*automation.JOBS, automation.collect_job, automation.digest_job],
     schedules=automation.SCHEDULES,
     sensors=automation.SENSORS,
     resources={"vigie": Vigie()},

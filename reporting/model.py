@@ -41,7 +41,9 @@ _UNSEEN = {ord(each): None for each in "\u061c\u200e\u200f\u202a\u202b\u202c\u20
 _UNSEEN |= {code: None for code in range(32) if chr(code) not in "\t\n\r"}
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """What a reader is shown: it does not change once made, and holds no character that is not seen."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
@@ -52,7 +54,7 @@ class _Frozen(BaseModel):
         return {name: value.translate(_UNSEEN) if isinstance(value, str) else value for name, value in data.items()}
 
 
-class Counts(_Frozen):
+class Counts(Frozen):
     """Counts of one territory for the month; F1 is the strong alert, F2 the moderate one (F1 companies excluded).
 
     `nb_autres_entrees`: in alert for the first time without being new; None in lists that did not count them.
@@ -70,7 +72,7 @@ class Counts(_Frozen):
     nb_retenues: Count
 
 
-class TerritoryCounts(_Frozen):
+class TerritoryCounts(Frozen):
     """Counts of one département of the region, for the map and its table."""
 
     code: str
@@ -81,7 +83,7 @@ class TerritoryCounts(_Frozen):
     nb_nouvelles: Count
 
 
-class MonthlyCount(_Frozen):
+class MonthlyCount(Frozen):
     """Counts of the territory in one month of its history."""
 
     month: Month
@@ -90,7 +92,7 @@ class MonthlyCount(_Frozen):
     nb_nouvelles: Count
 
 
-class Reason(_Frozen):
+class Reason(Frozen):
     """Why the model puts the company where it is; `contribution` is in log-odds, positive when it raises the risk."""
 
     theme: str
@@ -99,7 +101,7 @@ class Reason(_Frozen):
     sens: Literal["aggravant", "favorable"]
 
 
-class Clignotant(_Frozen):
+class Clignotant(Frozen):
     """A simple rule that is lit (clignotant), beside the model.
 
     `precision_18m`: share of the companies where it was lit that failed within 18 months, None when too few were;
@@ -112,7 +114,7 @@ class Clignotant(_Frozen):
     taux_de_base_18m: Probability | None = None
 
 
-class SeriesPoint(_Frozen):
+class SeriesPoint(Frozen):
     """One month of the company's past; a value is None when no source says it."""
 
     periode: Month
@@ -122,7 +124,7 @@ class SeriesPoint(_Frozen):
     ap_etp: float | None = None
 
 
-class Offer(_Frozen):
+class Offer(Frozen):
     """A public offer of help that fits; the lowest `priorite` is the first contact."""
 
     administration: str
@@ -131,7 +133,7 @@ class Offer(_Frozen):
     priorite: int
 
 
-class Company(_Frozen):
+class Company(Frozen):
     """A newly detected company of the territory."""
 
     rang: Annotated[int, Field(ge=1)]
@@ -203,7 +205,7 @@ class Company(_Frozen):
         return tuple(sorted(self.offers, key=lambda offer: (offer.priorite, offer.administration, offer.offre)))
 
 
-class SourceFreshness(_Frozen):
+class SourceFreshness(Frozen):
     """How recent one source is, as known on the last day of the month.
 
     `est_ecartee`: the model of the month was learned without it, because it is missing or too old.
@@ -226,7 +228,7 @@ class SourceFreshness(_Frozen):
         return self.derniere_livraison is None
 
 
-class Interval(_Frozen):
+class Interval(Frozen):
     """A figure and its confidence interval, when one was computed."""
 
     valeur: float
@@ -234,7 +236,7 @@ class Interval(_Frozen):
     haut: float | None = None
 
 
-class HorizonFigures(_Frozen):
+class HorizonFigures(Frozen):
     """Out-of-time figures of the model at one horizon. `oe` = observed / expected number of failures."""
 
     mois: Literal[12, 18, 24]
@@ -246,7 +248,7 @@ class HorizonFigures(_Frozen):
     nb_defaillances: Count | None = None
 
 
-class MethodFigures(_Frozen):
+class MethodFigures(Frozen):
     """What the reader may check about the model."""
 
     apprentissage_debut: Month | None = None
@@ -261,7 +263,7 @@ class MethodFigures(_Frozen):
         return next((figures for figures in self.horizons if figures.mois == months), None)
 
 
-class MonthlyReport(_Frozen):
+class MonthlyReport(Frozen):
     """The report of one territory for one month: its newly detected companies, retained ones first, by rank.
 
     `seuil_f1` and `seuil_f2` are thresholds on p18. `companies` holds all the new detections of the territory, those
@@ -346,9 +348,19 @@ class MonthlyReport(_Frozen):
     @property
     def folder(self) -> str:
         """Folder of the territory's files inside the month's folder, such as `departement-21`."""
-        return f"{self.territoire_type}-{self.territoire_code}"
+        return territory_folder(self.territoire_type, self.territoire_code)
 
     @property
     def file_stem(self) -> str:
         """File name without its suffix, such as `vigie-2025-12-departement-21` (`-simulation` when fictional)."""
-        return f"vigie-{self.month:%Y-%m}-{self.folder}{'-simulation' if self.simulation else ''}"
+        return file_stem(self.month, self.folder, simulation=self.simulation)
+
+
+def territory_folder(kind: str, code: str) -> str:
+    """Folder of a territory's files inside the month's folder, such as `departement-21`."""
+    return f"{kind}-{code}"
+
+
+def file_stem(month: date, folder: str, *, simulation: bool) -> str:
+    """Name of a report without its suffix, such as `vigie-2025-12-departement-21` (`-simulation` when fictional)."""
+    return f"vigie-{month:%Y-%m}-{folder}{'-simulation' if simulation else ''}"

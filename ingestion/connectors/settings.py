@@ -137,7 +137,7 @@ class S3(_Files):
     @field_validator("endpoint")
     @classmethod
     def _endpoint_is_private(cls, value: str) -> str:
-        return _private_url(value)
+        return private_url(value)
 
 
 class _Named(_Connector):
@@ -230,7 +230,7 @@ class Explore(_Named):
     @field_validator("url")
     @classmethod
     def _url_is_private(cls, value: str) -> str:
-        return _private_url(value).rstrip("/")
+        return private_url(value).rstrip("/")
 
     @model_validator(mode="after")
     def _fits_its_contract(self, info: ValidationInfo) -> Explore:
@@ -278,7 +278,8 @@ def _contracts(info: ValidationInfo) -> Mapping[str, Contract]:
     return found
 
 
-def _private_url(value: str) -> str:
+def private_url(value: str) -> str:
+    """The address itself, when nobody on the way can read what it carries and it holds no secret (else ValueError)."""
     parts = urlsplit(value)
     if parts.username or parts.password:
         raise ValueError("une adresse ne porte ni compte ni mot de passe")

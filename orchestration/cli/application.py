@@ -12,7 +12,18 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from orchestration.cli import connectors, contracts, deliveries, demo, models, months, operations, quarantine, reading
+from orchestration.cli import (
+    connectors,
+    contracts,
+    deliveries,
+    demo,
+    digests,
+    models,
+    months,
+    operations,
+    quarantine,
+    reading,
+)
 from orchestration.cli.console import Refused, errors, print_error, visible
 
 #: Exit codes, a stable interface.
@@ -30,7 +41,7 @@ then [bold]vigie run[/bold].
 
 Exit codes: 0 done · 1 refused by a gate or by the data (the reason is printed) · 2 wrong usage · 3 a fault of ours.""",
 )
-for part in (demo, operations, connectors, deliveries, quarantine, contracts, months, models, reading):
+for part in (demo, operations, connectors, deliveries, quarantine, contracts, months, digests, models, reading):
     part.register(app)
 
 

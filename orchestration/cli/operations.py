@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from datetime import date
+from datetime import date, timedelta
 from types import FrameType
 from typing import Annotated, Any
 
@@ -19,10 +19,11 @@ import typer
 
 from expectations.contract import load_contracts
 from ingestion.database import connect
-from orchestration import collection, dbt, landing, runs
+from orchestration import collection, dbt, digests, landing, runs
 from orchestration.cli.console import AsJson, Refused, console, instance_of, print_json
 from orchestration.cli.deliveries import print_rows, today
 from orchestration.instance import PROJECT, Instance
+from orchestration.months import shift
 from orchestration.postgres import find_binaries
 from orchestration.schema import READER_ROLE
 
@@ -144,7 +145,9 @@ def _state(instance: Instance, url: str, day: date) -> dict[str, Any]:
     ]
     alarms += [f"landing: {path.name} waits for the day of its folder" for path in landing.to_come(instance, day)]
     alarms += [f"landing: {path.name} lies outside a folder named YYYY-MM-DD" for path in landing.undated(instance)]
+    alarms += _unpublished(published[0] if published else None, day)
     alarms += collection.alarms(instance, collection.now())
+    alarms += digests.alarms(instance, collection.now())
     if free < MIN_FREE_BYTES:
         alarms.append(f"disk: {free / 1024**3:.1f} GiB free under {instance.home}")
     return {
@@ -155,6 +158,12 @@ def _state(instance: Instance, url: str, day: date) -> dict[str, Any]:
         "free_bytes": free,
         "alarms": alarms,
     }
+
+
+def _unpublished(last: date | None, day: date) -> list[str]:
+    """The month that should be there: the one before yesterday's, once lists are published (the schedule works on the 1st)."""
+    due = shift((day - timedelta(days=1)).replace(day=1), -1)
+    return [f"list: {due:%Y-%m} is not published, the last one is {last:%Y-%m}"] if last and last < due else []
 
 
 def _watch(instance: Instance, children: list[subprocess.Popen[bytes]]) -> None:

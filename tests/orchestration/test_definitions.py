@@ -132,7 +132,7 @@ def test_a_folder_dated_outside_the_months_stops_no_other_delivery(
 def test_what_a_person_starts_or_reads_in_the_ui_is_described() -> None:
     repository = defs.get_repository_def()
     started = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
-    assert len(started) == 5
+    assert len(started) == 6
     for item in (*started, *repository.schedule_defs, *repository.sensor_defs):
         assert item.description, item.name
     assert [key for key in GRAPH.asset_check_keys if not GRAPH.get_check_spec(key).description] == []
