@@ -3,7 +3,7 @@ with
 
 jour as (
 
-    select max(publie_le)::date as au from published.publications
+    select max(publie_le at time zone 'UTC')::date as au from published.publications
 
 ),
 

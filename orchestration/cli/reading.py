@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
+import polars as pl
 import psycopg
 import typer
+from psycopg import postgres
 from psycopg import sql as compose
 
 from orchestration import dbt, dictionary, runs
@@ -16,6 +18,18 @@ from orchestration.cli.spreadsheet import FORMATS, write_table
 from orchestration.instance import as_role
 from orchestration.schema import READER_ROLE
 from reporting.dictionary import markdown, workbook
+
+#: Type of a column in a file <- its PostgreSQL type. Numbers without a type of their own are amounts, in euros and cents.
+_TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
+    "bool": pl.Boolean,
+    "date": pl.Date,
+    "float8": pl.Float64,
+    "int4": pl.Int32,
+    "int8": pl.Int64,
+    "numeric": pl.Decimal(38, 2),
+    "text": pl.String,
+    "timestamptz": pl.Datetime("us", "UTC"),
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +47,8 @@ def sql(
 ) -> None:
     """One read-only query, as the national reader."""
     with runs.opened(instance_of(context)) as url:
-        names, rows = _read(url, query)
+        columns, rows = _read(url, query)
+    names = [column.name for column in columns]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise Refused(f"plusieurs colonnes s’appellent « {', '.join(twice)} » : donnez-leur d’autres noms avec « as »")
     print_rows([dict(zip(names, row, strict=True)) for row in rows], as_json)
@@ -47,15 +62,11 @@ def export(
     ],
 ) -> None:
     """A published table into a file."""
-    import polars as pl
-
     # Known before a long query.
     if file.suffix not in FORMATS:
         raise typer.BadParameter(f"{file.name}: {', '.join(FORMATS)} is expected")
-    query = compose.SQL("select * from published.{}").format(compose.Identifier(table.removeprefix("published.")))
     with runs.opened(instance_of(context)) as url:
-        names, rows = _read(url, query.as_string())
-    frame = pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
+        frame = published(url, table.removeprefix("published."))
     write_table(frame, file)
     console.print(f"{frame.height:,} rows written to {file}")
 
@@ -76,12 +87,23 @@ def docs(
     console.print(f"{len(tables)} tables, {columns} columns described in {out}")
 
 
-def _read(url: str, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+def published(url: str, view: str) -> pl.DataFrame:
+    """A view of schema `published`, with the types that its columns have, whatever its rows hold; times in UTC.
+
+    Raises:
+        Refused: there is no such view.
+    """
+    columns, rows = _read(url, compose.SQL("select * from published.{}").format(compose.Identifier(view)).as_string())
+    schema = {column.name: _TYPES[postgres.types[column.type_code].name] for column in columns}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _read(url: str, query: str) -> tuple[list[psycopg.Column], list[tuple[Any, ...]]]:
     with psycopg.connect(as_role(url, READER_ROLE), application_name="vigie-sql") as connection:
         connection.read_only = True
         try:
             # A server-side prepared statement is one statement only: nothing can follow the query.
             cursor = connection.execute(query.encode(), prepare=True)
-            return [column.name for column in cursor.description or []], cursor.fetchall()
+            return list(cursor.description or []), cursor.fetchall()
         except psycopg.Error as error:
             raise Refused(str(error).strip()) from error

@@ -241,7 +241,7 @@ inner join publication.month as m on m.publication_id = t.publication_id
 where m.status = 'published';
 
 comment on view published.series is 'Une ligne par mois publié, nouvelle détection et mois passé : les 24 derniers mois (niveau A).';
-comment on column published.series.mois is 'Mois de publication (premier jour du mois). Source : Vigie.';
+comment on column published.series.mois is 'Mois d’observation (premier jour du mois). Source : Vigie.';
 comment on column published.series.siren is 'Numéro SIREN de l’entreprise. Source : Insee.';
 comment on column published.series.departement is 'Code du département du siège. Source : Insee.';
 comment on column published.series.periode is 'Mois décrit (premier jour du mois). Source : Vigie.';
@@ -357,7 +357,7 @@ language sql stable as $$
     from publication.score
     where publication_id = (select published.publication_au(au))
 $$;
-comment on function published.score_au(date) is 'Probabilités en vigueur à une date donnée (dernier mois publié à cette date).';
+comment on function published.score_au(date) is 'Probabilités en vigueur à une date donnée (dernier mois publié à cette date) ; colonnes de published.scores, sauf le modèle.';
 
 create or replace function published.entreprises_au(au date) returns setof published.entreprises
 language sql stable as $$

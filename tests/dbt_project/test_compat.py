@@ -243,6 +243,27 @@ def test_companies_that_the_service_does_not_follow_are_left_out(compat: Warehou
     assert sirens & {public, bank, abroad, unknown} == {unknown}
 
 
+def test_a_version_of_the_perimeter_takes_nobody_s_data_away_before_its_month(compat: Warehouse) -> None:
+    """Written ahead, it hid at once the debts and headcounts of companies that the lists still showed."""
+    garage = "000000105"
+    compat.write("insee__unite_legale", [company(garage, activite_principale="45.20A")])
+    compat.write("insee__etablissement", [establishment(garage)])
+    compat.write("urssaf__effectif_ent", [{"siren": garage, "periode": "2020-01-01", "effectif": 50, "known": "2020-06-01"}])
+    compat.execute(
+        "insert into reference.perimetre (version, applicable_depuis) values ('next', '2021-02-01');"
+        "insert into reference.perimetre_exclusion (version, nature, code) values ('next', 'naf_rev2', '45.20A')"
+    )
+    seen = []
+    for number, month in ((80, "2021-01-01"), (81, "2021-02-01")):
+        publish(compat, number, month)
+        seen.append(compat.query(f"select siren from compat_sfor.clean_effectif_ent where siren = '{garage}'"))
+    compat.execute(
+        "delete from publication.month; delete from reference.perimetre_exclusion where version = 'next';"
+        "delete from reference.perimetre where version = 'next'"
+    )
+    assert seen == [[(garage,)], []]
+
+
 def procol(siren: str, day: str, action: str, stade: str, nic: int = 1) -> dict[str, Any]:
     return {
         "siret": siret(siren, nic), "siren": siren, "date_effet": day, "libelle": f"{action}_{stade}", "action_procol": action or None,

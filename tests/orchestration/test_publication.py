@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from orchestration import publication
+from orchestration.instance import PROJECT
 from orchestration.months import shift
 from orchestration.publication import PublicationRefused
 
@@ -177,3 +178,17 @@ def test_what_was_taken_back_is_not_shown_as_of_any_day(vigie_url: str, candidat
     publication.publish(vigie_url, [MONTH], simulation=True, run_id=None)
     publication.rollback(vigie_url, MONTH)
     assert seen(vigie_url, "select siren from published.detections_au('2100-01-01')") == []
+
+
+def test_the_example_of_a_past_day_takes_its_day_in_utc(vigie_url: str, candidate: Candidate) -> None:
+    """In a session of Martinique, a list published at two in the morning (UTC) was of the day before: the example showed the list
+    before it."""
+    for month, stamp in ((MONTH, "2025-12-02 10:00+00"), (shift(MONTH, 1), "2026-01-05 02:00+00")):
+        candidate(month, {A: ("21", "Alerte seuil F1")})
+        publication.publish(vigie_url, [month], simulation=True, run_id=None)
+        with psycopg.connect(vigie_url) as connection:
+            connection.execute("update publication.month set published_at = %s where month = %s", [stamp, month])
+    query = (PROJECT / "docs" / "queries" / "ce_que_l_on_savait.sql").read_text(encoding="utf-8")
+    with psycopg.connect(vigie_url, options="-c timezone=America/Martinique") as connection:
+        connection.execute("set role vigie_lecteur")
+        assert connection.execute(query.encode()).fetchall() == [(shift(MONTH, 1), A, *["Alerte seuil F1"] * 2)]

@@ -8,9 +8,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
+import psycopg
 import pytest
 import typer
 
+from orchestration.cli.reading import published
 from orchestration.cli.spreadsheet import write_table
 
 DANGEROUS = [
@@ -71,3 +73,30 @@ def test_a_day_before_1900_is_a_text_in_a_workbook(tmp_path: Path) -> None:
     read = pl.read_excel(file)
     assert read["creation"].to_list() == ["1898-12-24", None]
     assert read["mois"].to_list() == [date(2025, 1, 1)] * 2
+
+
+def test_the_types_of_a_published_view_do_not_depend_on_its_rows(vigie_url: str, tmp_path: Path) -> None:
+    """Exported before the first list, or in months where a cell is never filled, a column had no type: files did not go together."""
+    with psycopg.connect(vigie_url) as connection:
+        views = connection.execute(
+            b"select viewname from pg_views where schemaname = 'published' order by 1"
+        ).fetchall()
+    frames = {view: published(vigie_url, view) for (view,) in views}
+    assert [(view, frame.schema) for view, frame in frames.items() if pl.Null in frame.dtypes] == []
+    assert frames["montants"].schema["dette_eur"] == pl.Decimal(38, 2)
+    for suffix in ("csv", "parquet", "xlsx"):
+        write_table(frames["montants"], tmp_path / f"x.{suffix}")
+
+
+def test_times_are_in_utc_whatever_the_zone_of_the_server(vigie_url: str, tmp_path: Path) -> None:
+    """On a server set to Paris, a workbook held the hour of Paris, which nothing told from UTC."""
+    with psycopg.connect(vigie_url, autocommit=True) as connection:
+        connection.execute(
+            "insert into publication.month (month, status, model_id, seuil_f1, seuil_f2, simulation, content_sha256, "
+            "published_at) values ('2025-12-01', 'published', 'm', 0.2, 0.1, true, 'x', '2026-01-05 23:30+00')"
+        )
+        connection.execute(f"alter database {connection.info.dbname} set timezone to 'Europe/Paris'".encode())
+    frame, moment = published(vigie_url, "publications"), datetime(2026, 1, 5, 23, 30, tzinfo=UTC)
+    assert frame["publie_le"].to_list() == [moment]
+    write_table(frame, tmp_path / "x.xlsx")
+    assert pl.read_excel(tmp_path / "x.xlsx")["publie_le"].to_list() == [moment.replace(tzinfo=None)]

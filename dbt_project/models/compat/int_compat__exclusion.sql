@@ -26,7 +26,22 @@ perimetre_exclusion as (
 
 ),
 
--- The rules of the latest version of the perimeter.
+published_month as (
+
+    select * from {{ source('publication', 'month') }}
+    where status = 'published'
+
+),
+
+-- The rules of the last list: a version of the perimeter that is written before its month takes nobody's data away yet.
+version_in_force as (
+
+    select max(perimetre.applicable_depuis) as applicable_depuis
+    from perimetre
+    where perimetre.applicable_depuis <= (select coalesce(max(published_month.month), 'infinity') from published_month)
+
+),
+
 exclusion as (
 
     select
@@ -34,7 +49,7 @@ exclusion as (
         perimetre_exclusion.code
     from perimetre_exclusion
     inner join perimetre on perimetre_exclusion.version = perimetre.version
-    where perimetre.applicable_depuis = (select max(latest.applicable_depuis) from perimetre as latest)
+    inner join version_in_force on perimetre.applicable_depuis = version_in_force.applicable_depuis
 
 ),
 
