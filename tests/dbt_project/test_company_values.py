@@ -70,6 +70,15 @@ def built(warehouse: Warehouse) -> Warehouse:
                 "siret": _siret(A), "compte": "A1", "periode_debut": "2019-01-01", "periode_fin": "2020-01-01",
                 "mise_en_recouvrement": "0", "cotisation_due_eur": 12000, "known": "2020-01-12",
             }
+        ]
+        + [
+            {
+                "siret": _siret(B), "compte": "B1", "periode_debut": f"2019-{month:02d}-01", "periode_fin": after,
+                "mise_en_recouvrement": "0", "cotisation_due_eur": due, "known": "2020-01-12",
+            }
+            for month, after, due in (
+                (1, "2019-04-01", 40), (4, "2019-07-01", 40), (7, "2019-10-01", 40), (10, "2020-01-01", Decimal("0.06"))
+            )
         ],
     )  # fmt: skip
     warehouse.write(
@@ -127,6 +136,11 @@ def test_debt_is_counted_in_months_of_contribution_spread_over_the_year(built: W
         Decimal("1000.00"),
         1.5,
     )
+
+
+def test_the_mean_contribution_of_quarters_loses_no_cent(built: Warehouse) -> None:
+    """120.06 euros over twelve months are 10.005 each, hence 10.01: a third of 40 euros, rounded, counted three times, made it 10.00."""
+    assert _cells(built, B, "cotisation_moyenne_12m_eur")[date(2020, 1, 1)] == Decimal("10.01")
 
 
 def test_a_correction_changes_the_months_after_it_only(built: Warehouse) -> None:
