@@ -102,6 +102,15 @@ def built(warehouse: Warehouse) -> Warehouse:
                 "date_echeance": "2020-05-11", "duree_jours": 100, "montant_echeancier_eur": 1000, "stade": "APPROB",
                 "action": "SUR PO", "known": "2020-02-12",
             }
+        ]
+        # F: two délais, of which one does not say its amount.
+        + [
+            {
+                "siret": _siret(F), "compte": "F1", "numero_structure": structure, "date_creation": "2020-02-01",
+                "date_echeance": ends, "montant_echeancier_eur": amount, "stade": "APPROB", "action": "SUR PO",
+                "known": "2020-02-12",
+            }
+            for structure, ends, amount in (("1", "2020-05-11", 1000), ("2", "2021-06-01", None))
         ],
     )  # fmt: skip
     warehouse.write(
@@ -167,6 +176,16 @@ def test_the_remainder_of_a_delai_follows_the_days(built: Warehouse) -> None:
     }
     assert rest[date(2020, 2, 1)] == (1.0, Decimal("720.0000000000000000"))
     assert rest[date(2020, 5, 1)] == (0.0, Decimal(0))
+
+
+def test_the_remainder_of_a_delai_without_an_amount_is_unknown(built: Warehouse) -> None:
+    """It was zero, or what the other délai left: read as a plan nearly paid."""
+    columns = ("delai_en_cours", "delai_reste_eur", "delai_echeances_restantes")
+    rest = _cells(built, F, *columns)
+    assert [rest[date(2020, m, 1)] for m in (2, 12)] == [(1.0, None, 16.0), (1.0, None, 6.0)]
+    assert _cells(built, A, *columns)[date(2020, 2, 1)] == (0.0, Decimal(0), 0.0)
+    establishment = f"select delai_en_cours, delai_reste_eur from marts.mart_establishment_month where siret = '{_siret(F)}'"
+    assert built.query(establishment) == [(True, None)]
 
 
 def test_a_judgment_counts_from_its_publication(built: Warehouse) -> None:

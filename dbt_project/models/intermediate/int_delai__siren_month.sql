@@ -63,7 +63,8 @@ delai_by_month as (
         siren,
         month_index,
         max(en_cours::integer) as en_cours,
-        sum(reste) as reste_eur,
+        -- One délai without its amount, and what remains of all is unknown.
+        case when bool_and(reste is not null) then sum(reste) end as reste_eur,
         max(echeances) as echeances_restantes,
         sum(recent::integer) as nb_24m,
         0 as ccsf_24m,
@@ -195,7 +196,7 @@ siren_month as (
         siren,
         month_index,
         max(en_cours) as en_cours,
-        sum(reste_eur) as reste_eur,
+        case when bool_and(reste_eur is not null) then sum(reste_eur) end as reste_eur,
         max(echeances_restantes) as echeances_restantes,
         sum(nb_24m)::integer as nb_24m,
         max(ccsf_24m) as ccsf_24m,
