@@ -70,6 +70,15 @@ def built(warehouse: Warehouse) -> Warehouse:
                 "siret": _siret(A), "compte": "A1", "periode_debut": "2019-01-01", "periode_fin": "2020-01-01",
                 "mise_en_recouvrement": "0", "cotisation_due_eur": 12000, "known": "2020-01-12",
             }
+        ]
+        + [
+            {
+                "siret": _siret(B), "compte": "B1", "periode_debut": f"2019-{month:02d}-01", "periode_fin": after,
+                "mise_en_recouvrement": "0", "cotisation_due_eur": due, "known": "2020-01-12",
+            }
+            for month, after, due in (
+                (1, "2019-04-01", 40), (4, "2019-07-01", 40), (7, "2019-10-01", 40), (10, "2020-01-01", Decimal("0.06"))
+            )
         ],
     )  # fmt: skip
     warehouse.write(
@@ -93,6 +102,15 @@ def built(warehouse: Warehouse) -> Warehouse:
                 "date_echeance": "2020-05-11", "duree_jours": 100, "montant_echeancier_eur": 1000, "stade": "APPROB",
                 "action": "SUR PO", "known": "2020-02-12",
             }
+        ]
+        # F: two délais, of which one does not say its amount.
+        + [
+            {
+                "siret": _siret(F), "compte": "F1", "numero_structure": structure, "date_creation": "2020-02-01",
+                "date_echeance": ends, "montant_echeancier_eur": amount, "stade": "APPROB", "action": "SUR PO",
+                "known": "2020-02-12",
+            }
+            for structure, ends, amount in (("1", "2020-05-11", 1000), ("2", "2021-06-01", None))
         ],
     )  # fmt: skip
     warehouse.write(
@@ -129,6 +147,11 @@ def test_debt_is_counted_in_months_of_contribution_spread_over_the_year(built: W
     )
 
 
+def test_the_mean_contribution_of_quarters_loses_no_cent(built: Warehouse) -> None:
+    """120.06 euros over twelve months are 10.005 each, hence 10.01: a third of 40 euros, rounded, counted three times, made it 10.00."""
+    assert _cells(built, B, "cotisation_moyenne_12m_eur")[date(2020, 1, 1)] == Decimal("10.01")
+
+
 def test_a_correction_changes_the_months_after_it_only(built: Warehouse) -> None:
     debt = _cells(built, B, "dette_eur")
     assert (debt[date(2020, 3, 1)], debt[date(2020, 4, 1)]) == (Decimal("5000.00"), Decimal("50.00"))
@@ -153,6 +176,16 @@ def test_the_remainder_of_a_delai_follows_the_days(built: Warehouse) -> None:
     }
     assert rest[date(2020, 2, 1)] == (1.0, Decimal("720.0000000000000000"))
     assert rest[date(2020, 5, 1)] == (0.0, Decimal(0))
+
+
+def test_the_remainder_of_a_delai_without_an_amount_is_unknown(built: Warehouse) -> None:
+    """It was zero, or what the other délai left: read as a plan nearly paid."""
+    columns = ("delai_en_cours", "delai_reste_eur", "delai_echeances_restantes")
+    rest = _cells(built, F, *columns)
+    assert [rest[date(2020, m, 1)] for m in (2, 12)] == [(1.0, None, 16.0), (1.0, None, 6.0)]
+    assert _cells(built, A, *columns)[date(2020, 2, 1)] == (0.0, Decimal(0), 0.0)
+    establishment = f"select delai_en_cours, delai_reste_eur from marts.mart_establishment_month where siret = '{_siret(F)}'"
+    assert built.query(establishment) == [(True, None)]
 
 
 def test_a_judgment_counts_from_its_publication(built: Warehouse) -> None:

@@ -44,7 +44,9 @@ def built(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "sigfaible_cotisdues.csv": CONTRIBUTIONS
         + "".join(f"117;21;{compte};{period};0;0;100\n" for compte in ("K1", "K2") for period in ("1911", "1921")),
         "sigfaible_etablissement_utf8.csv": "Urssaf_gestion;Dep;Compte;Etat_compte;Siren;Siret;Date_crea_siret;Date_disp_siret\n"
-        f"117;21;K1;3;{A};{A}00019;1150101;1190331\n117;21;K1;1;{B};{B}00010;1190401;\n",
+        f"117;21;K1;3;{A};{A}00019;1150101;1190331\n117;21;K1;1;{B};{B}00010;1190401;\n"
+        # Nobody wrote the company: the SIRET says it.
+        f"117;21;K3;1;;{A}00019;1150101;\n",
         PAGE_OF_THE_2ND: json.dumps([notice(71, A, opening), notice(72, B, opening)]),
         PAGE_OF_THE_3RD: json.dumps([
             notice(11, A, other, typeavis_lib="Avis rectificatif", **previous(71)),
@@ -78,6 +80,11 @@ def test_a_contribution_belongs_to_the_company_that_had_its_account_in_its_perio
         """
     )
     assert rows == [(A, date(2019, 1, 1)), (B, date(2019, 4, 1))]
+
+
+def test_an_account_without_its_company_is_that_of_its_establishment(built: Warehouse) -> None:
+    """The SIREN is optional, the SIRET is not: without it, contributions and debts of the account were counted nowhere."""
+    assert built.query("select siren, siret from intermediate.int_compte__siren where compte = 'K3'") == [(A, f"{A}00019")]
 
 
 def test_lines_of_an_account_that_nobody_knows_are_kept_and_told(built: Warehouse) -> None:

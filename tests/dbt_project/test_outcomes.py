@@ -9,9 +9,9 @@ import pytest
 from dbt_warehouse import Warehouse
 
 (
-    OPENED, CORRECTED, CANCELLED, CLOSED, MERGED, FAILED_THEN_CLOSED, INDEBTED, TAKER
-) = (f"00000002{i}" for i in range(8))  # fmt: skip
-SIRENS = [OPENED, CORRECTED, CANCELLED, CLOSED, MERGED, FAILED_THEN_CLOSED, INDEBTED, TAKER]
+    OPENED, CORRECTED, CANCELLED, CLOSED, MERGED, FAILED_THEN_CLOSED, INDEBTED, TAKER, REFUNDED
+) = (f"00000002{i}" for i in range(9))  # fmt: skip
+SIRENS = [OPENED, CORRECTED, CANCELLED, CLOSED, MERGED, FAILED_THEN_CLOSED, INDEBTED, TAKER, REFUNDED]
 FIRST, LAST = "2019-01-01", "2021-06-01"
 MONTHS = [date(2018 + m // 12, m % 12 + 1, 1) for m in range(42)]
 
@@ -80,10 +80,11 @@ def built(warehouse: Warehouse) -> Warehouse:
         "urssaf__cotisation",
         [
             {
-                "siret": f"{INDEBTED}00001", "compte": "D", "periode_debut": month,
+                "siret": f"{siren}00001", "compte": siren, "periode_debut": month,
                 "periode_fin": (month + timedelta(days=31)).replace(day=1), "mise_en_recouvrement": "0",
-                "cotisation_due_eur": 1000, "known": month + timedelta(days=40),
+                "cotisation_due_eur": due, "known": month + timedelta(days=40),
             }
+            for siren, due in ((INDEBTED, 1000), (REFUNDED, -1000))
             for month in MONTHS
         ],
     )  # fmt: skip
@@ -145,6 +146,15 @@ def test_an_urssaf_default_takes_three_months_in_a_row(built: Warehouse) -> None
     assert in_default == [*MONTHS[22:26], MONTHS[32]]
     events = built.query("select siren, date_evenement from marts.mart_evenement where type_evenement = 'defaut_urssaf' order by 2")
     assert events == [(INDEBTED, date(2019, 11, 30)), (INDEBTED, date(2020, 9, 30))]
+
+
+def test_who_owes_nothing_is_in_no_default(built: Warehouse) -> None:
+    """Regularisations that refund more than a year's contributions make the mean negative: no debt is above it, and no default."""
+    rows = built.query(
+        "select distinct cotisation_moyenne_12m_eur, dette_eur, nb_mois_dette_elevee_12m, en_defaut_urssaf"
+        f" from marts.mart_company_month where siren = '{REFUNDED}' and month >= '2020-01-01'"
+    )
+    assert rows == [(-1000, 0, 0.0, False)]
 
 
 def test_an_urssaf_default_that_lasts_is_not_a_new_one(built: Warehouse) -> None:

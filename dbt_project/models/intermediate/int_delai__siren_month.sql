@@ -63,7 +63,8 @@ delai_by_month as (
         siren,
         month_index,
         max(en_cours::integer) as en_cours,
-        sum(reste) as reste_eur,
+        -- One délai without its amount, and what remains of all is unknown.
+        case when bool_and(reste is not null) then sum(reste) end as reste_eur,
         max(echeances) as echeances_restantes,
         sum(recent::integer) as nb_24m,
         0 as ccsf_24m,
@@ -141,19 +142,18 @@ ccsf_version as (
         greatest(stage.valid_from, {{ month_index('stage.date_traitement') }}) as valid_from,
         stage.valid_to
     from ccsf_stage_with_siren as stage
-    inner join eligible using (siren)
     where stage.valid_to > {{ month_index('stage.date_traitement') }}
 
 ),
 
--- The last stage speaks; on one day, an end or a refusal over an opening.
+-- The last stage of the account speaks, whichever company had it then; on one day, an end or a refusal over an opening.
 ccsf_last_stage as (
 
     {{ ruling_segments(
         'ccsf_version',
-        ['siren', 'compte'],
+        ['compte'],
         'version.date_traitement desc, version.stade in ' ~ opening_stages ~ ', version.stade',
-        ['date_traitement', 'stade'],
+        ['siren', 'date_traitement', 'stade'],
     ) }}
 
 ),
@@ -171,6 +171,7 @@ ccsf_in_force as (
         0 as ccsf_24m,
         1 as ccsf_en_cours
     from ccsf_last_stage as ccsf
+    inner join eligible using (siren)
     {{ each_month(
         'greatest(ccsf.change_month, ' ~ range_first() ~ ')',
         'least(ccsf.segment_to - 1, ' ~ month_index('ccsf.date_traitement') ~ ' + 35, ' ~ range_last() ~ ')',
@@ -195,7 +196,7 @@ siren_month as (
         siren,
         month_index,
         max(en_cours) as en_cours,
-        sum(reste_eur) as reste_eur,
+        case when bool_and(reste_eur is not null) then sum(reste_eur) end as reste_eur,
         max(echeances_restantes) as echeances_restantes,
         sum(nb_24m)::integer as nb_24m,
         max(ccsf_24m) as ccsf_24m,

@@ -135,8 +135,9 @@ measure_of_the_month as (
     select
         cumulated.siren,
         cumulated.month_index,
+        -- The shares of a period are rounded at the sixth decimal; at the fourth their sum is exact again, half-cents included.
         case
-            when cumulated.cotisation_nb_mois > 0 then round(cumulated.cotisation_12m / cumulated.cotisation_nb_mois, 2)
+            when cumulated.cotisation_nb_mois > 0 then round(round(cumulated.cotisation_12m, 4) / cumulated.cotisation_nb_mois, 2)
         end as cotisation_moyenne,
         cumulated.cotisation_nb_mois,
         case when source_state.debit_frais then round(coalesce(cumulated.part_ouvriere, 0), 2) end as part_ouvriere,

@@ -82,6 +82,9 @@ every_month as (
 
 {% endif %}
 
+{#- Contributions may be negative (regularisations): who owes nothing is not above them. -#}
+{%- set dette_elevee = '(dette_eur > cotisation_moyenne_12m_eur and (dette_eur > 0 or cotisation_moyenne_12m_eur >= 0))::integer' -%}
+
 {% set past = {
     'effectif_lag_6m': months_before('effectif', 6),
     'effectif_lag_12m': months_before('effectif', 12),
@@ -95,8 +98,8 @@ every_month as (
     'dette_moyenne_3m': over_last_months('avg', 'dette_sur_cotisation', 3),
     'dette_moyenne_12m': over_last_months('avg', 'dette_sur_cotisation', 12),
     'dette_tendance_12m': over_last_months('regr_slope', 'dette_sur_cotisation, month_index', 12),
-    'nb_mois_dette_elevee_3m': over_last_months('sum', '(dette_eur > cotisation_moyenne_12m_eur)::integer', 3),
-    'nb_mois_dette_elevee_12m': over_last_months('sum', '(dette_eur > cotisation_moyenne_12m_eur)::integer', 12),
+    'nb_mois_dette_elevee_3m': over_last_months('sum', dette_elevee, 3),
+    'nb_mois_dette_elevee_12m': over_last_months('sum', dette_elevee, 12),
     'nb_mois_dette_12m': over_last_months('sum', '(dette_eur > 0)::integer', 12),
     'nb_mois_dette_24m': over_last_months('sum', '(dette_eur > 0)::integer', 24),
     'paydex_moyenne_6m': over_last_months('avg', 'paydex_jours', 6),

@@ -132,13 +132,16 @@ company_month as (
         level.nb_ecarts_12m,
         (level.month_index - dernier_ecart.premier_mois)::double precision as mois_depuis_dernier_ecart,
         case when level.delai_connu then coalesce(delai.en_cours, 0)::double precision end as delai_en_cours,
-        case when level.delai_connu then coalesce(delai.reste_eur, 0)::numeric(18, 2) end as delai_reste_eur,
+        case
+            when level.delai_connu then (case when delai.siren is null then 0 else delai.reste_eur end)::numeric(18, 2)
+        end as delai_reste_eur,
         case
             when level.delai_connu then coalesce(delai.echeances_restantes, 0)::double precision
         end as delai_echeances_restantes,
         case
             when level.delai_connu and level.cotisation_moyenne_12m_eur > 0
-                then (coalesce(delai.reste_eur, 0) / level.cotisation_moyenne_12m_eur)::double precision
+                then
+                    (case when delai.siren is null then 0 else delai.reste_eur end / level.cotisation_moyenne_12m_eur)::double precision
         end as delai_reste_sur_cotisation,
         case when level.delai_connu then coalesce(delai.nb_24m, 0)::double precision end as nb_delais_24m,
         case when level.ccsf_connu then coalesce(delai.ccsf_24m, 0)::double precision end as ccsf_24m,

@@ -105,7 +105,10 @@ delai as (
     select
         siret,
         max(date_echeance) as date_fin,
-        sum({{ remaining_instalments('montant', '(' ~ range_end_date() ~ ' - 1)') }}) as reste
+        case
+            when bool_and(montant is not null)
+                then sum({{ remaining_instalments('montant', '(' ~ range_end_date() ~ ' - 1)') }})
+        end as reste
     from delai_at_an_establishment
     where siret is not null
     group by siret
@@ -226,7 +229,9 @@ establishment_month as (
         case when company.debit_frais then coalesce(dette.part_ouvriere, 0)::numeric(18, 2) end as dette_part_ouvriere_eur,
         case when company.debit_frais then coalesce(dette.part_patronale, 0)::numeric(18, 2) end as dette_part_patronale_eur,
         case when company.delai_connu then delai.siret is not null end as delai_en_cours,
-        case when company.delai_connu then round(coalesce(delai.reste, 0), 2)::numeric(18, 2) end as delai_reste_eur,
+        case
+            when company.delai_connu then (case when delai.siret is null then 0 else delai.reste end)::numeric(18, 2)
+        end as delai_reste_eur,
         delai.date_fin as delai_date_fin,
 
         ----------  activite partielle

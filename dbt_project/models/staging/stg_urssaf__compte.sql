@@ -11,7 +11,8 @@ renamed as (
     select
         ----------  ids
         compte,
-        siren,
+        -- Of the two, only the SIRET is always written.
+        left(siret, 9) as siren,
         siret,
 
         ----------  labels
