@@ -8,12 +8,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 
+from orchestration.instance import Instance
 from orchestration.postgres import EmbeddedServer, ServerError
 
 
@@ -47,6 +49,18 @@ def test_a_second_user_of_the_home_keeps_the_server_running(server: EmbeddedServ
     second.start()
     second.stop()
     assert server.answers()
+
+
+def test_commands_that_start_together_on_a_new_home_make_one_database(tmp_path: Path) -> None:
+    """Two `vigie ingest` at once on a new home: one ended with a traceback, its files not taken."""
+    instance = Instance(tmp_path)
+    instance.server.start()
+    try:
+        with ThreadPoolExecutor(4) as commands:
+            urls = list(commands.map(lambda _: instance._embedded_url(), range(4)))
+        assert urls == [instance.server.url("vigie")] * 4
+    finally:
+        instance.server.stop()
 
 
 def test_stop_leaves_no_process(folder: Path) -> None:
@@ -104,7 +118,8 @@ def test_it_runs_under_a_private_home(tmp_path: Path) -> None:
 def test_a_killed_client_leaves_a_server_that_the_next_one_takes_over(folder: Path) -> None:
     """The lock of a dead process is gone with it: the next user attaches, and stops the server as its last user."""
     code = (
-        "import sys, os, signal, pathlib; from orchestration.postgres import EmbeddedServer; "
+        "import sys, os, signal, pathlib; from orchestration.instance import Instance
+from orchestration.postgres import EmbeddedServer; "
         f"EmbeddedServer(pathlib.Path({str(folder)!r})).start(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
