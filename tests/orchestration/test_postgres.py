@@ -118,8 +118,7 @@ def test_it_runs_under_a_private_home(tmp_path: Path) -> None:
 def test_a_killed_client_leaves_a_server_that_the_next_one_takes_over(folder: Path) -> None:
     """The lock of a dead process is gone with it: the next user attaches, and stops the server as its last user."""
     code = (
-        "import sys, os, signal, pathlib; from orchestration.instance import Instance
-from orchestration.postgres import EmbeddedServer; "
+        "import sys, os, signal, pathlib; from orchestration.postgres import EmbeddedServer; "
         f"EmbeddedServer(pathlib.Path({str(folder)!r})).start(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
