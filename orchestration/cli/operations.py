@@ -31,6 +31,17 @@ GRACE_SECONDS = 15.0
 #: Below this share of free disk, PostgreSQL may stop in the middle of a month.
 MIN_FREE_BYTES = 2 * 1024**3
 
+#: Deliveries that nothing will come of by itself: refused and followed by no other, or stopping every run at their gate.
+_STOPPED = """
+    select source, delivery_id, case status when 'refused' then 'was refused: ' || reason else 'did not pass its gate' end
+    from ingest.delivery as d left join ingest.gate using (delivery_id)
+    where status = 'loaded' and not passed or status = 'refused' and source is not null and not exists (
+        select from ingest.delivery as later
+        where later.source = d.source and later.delivery_id > d.delivery_id and later.status <> 'withdrawn'
+    )
+    order by source, delivery_id
+"""
+
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
@@ -127,6 +138,7 @@ def _state(instance: Instance, url: str, day: date) -> dict[str, Any]:
         )
         published = connection.execute("select max(month) from publication.month where status = 'published'").fetchone()
         refused = connection.execute("select count(*) from ingest.delivery where status = 'refused'").fetchone()
+        stopped = connection.execute(_STOPPED).fetchall()
     sources = [
         {
             "source": name,
@@ -142,6 +154,7 @@ def _state(instance: Instance, url: str, day: date) -> dict[str, Any]:
     alarms = [
         f"source {item['source']}: last delivery {item['last_delivery'] or 'never'}" for item in sources if item["late"]
     ]
+    alarms += [f"source {source}: delivery {number} {why}" for source, number, why in stopped]
     alarms += [f"landing: {path.name} waits for the day of its folder" for path in landing.to_come(instance, day)]
     alarms += [f"landing: {path.name} lies outside a folder named YYYY-MM-DD" for path in landing.undated(instance)]
     alarms += collection.alarms(instance, collection.now())

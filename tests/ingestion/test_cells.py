@@ -165,6 +165,7 @@ def test_luhn_keys_agree_with_the_reference_library_la_poste_included() -> None:
         ("effectifEntTestDataShort.csv", "urssaf__effectif_ent"),
         ("StockEtablissement_utf8_geo.csv.gz", "insee__etablissement"),
         ("StockEtablissementHistorique_utf8.zip", "insee__etablissement_historique"),
+        ("StockEtablissementLiensSuccession_utf8.zip", None),
         ("StockUniteLegale_utf8.csv", "insee__unite_legale"),
         ("sireneUL.csv", "insee__unite_legale"),
         ("demande_ap.csv", "dgefp__demande_ap"),
