@@ -23,6 +23,7 @@ from orchestration import collection, dbt, landing, runs
 from orchestration.cli.console import AsJson, Refused, console, instance_of, print_json
 from orchestration.cli.deliveries import print_rows, today
 from orchestration.instance import PROJECT, Instance
+from orchestration.months import shift
 from orchestration.postgres import find_binaries
 from orchestration.schema import READER_ROLE
 
@@ -158,13 +159,16 @@ def _state(instance: Instance, url: str, day: date) -> dict[str, Any]:
     alarms += [f"landing: {path.name} waits for the day of its folder" for path in landing.to_come(instance, day)]
     alarms += [f"landing: {path.name} lies outside a folder named YYYY-MM-DD" for path in landing.undated(instance)]
     alarms += collection.alarms(instance, collection.now())
+    listed, ended = published[0] if published else None, shift(day.replace(day=1), -1)
+    if listed and listed < ended and day.day > 1:  # the schedule publishes on the first
+        alarms.append(f"list of {ended:%Y-%m}: not published, the last one is that of {listed:%Y-%m}")
     if free < MIN_FREE_BYTES:
         alarms.append(f"disk: {free / 1024**3:.1f} GiB free under {instance.home}")
     return {
         "sources": sources,
         "waiting": waiting,
         "refused_deliveries": refused[0] if refused else 0,
-        "last_published_month": f"{published[0]:%Y-%m}" if published and published[0] else None,
+        "last_published_month": f"{listed:%Y-%m}" if listed else None,
         "free_bytes": free,
         "alarms": alarms,
     }
