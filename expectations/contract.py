@@ -8,6 +8,7 @@ is an error that names the file and the line, never an option silently ignored.
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -69,7 +70,8 @@ class _Model(BaseModel):
 class Column(_Model):
     """One column of the raw table, and how it is read from the file.
 
-    `headers`: every spelling ever delivered. `required`: the header must be in the file. `nullable`: the cell may be
+    `headers`: every spelling ever delivered; `jugement.date` is the field `date` of the JSON objects that a column `jugement`
+    holds. `required`: the header must be in the file. `nullable`: the cell may be
     empty. `default`: what an empty cell is stored as. `extract`: regular expression of the whole cell of a text column,
     whose group 1 is the value. `on_invalid`: instead of rejecting the line, `null` stores an unreadable or forbidden
     value as null and warns, `out_of_scope` leaves the line aside. `scale`: number of decimals stored (euros: 2).
@@ -237,9 +239,10 @@ class Contract(_Model):
     def recognises(self, file_name: str) -> bool:
         """True when the file name (any case, extension of a known form, optional .gz/.zip/.xz) is one of this contract's
         names."""
-        stem = _COMPRESSED.sub("", file_name)
+        composed = unicodedata.normalize("NFC", file_name)  # macOS writes an accent as a character of its own
+        stem = _COMPRESSED.sub("", composed)
         bare = _KNOWN_FORM.sub("", stem)
-        if bare == file_name:
+        if bare == composed:
             return False
         return any(re.fullmatch(pattern, bare, re.IGNORECASE) for pattern in self.file_names)
 

@@ -199,13 +199,13 @@ def _mapped(text: pl.Series, mapping: dict[str, date | None], dtype: type[pl.Dat
 
 @lru_cache(maxsize=100_000)
 def _month_name_date(text: str) -> date | None:
-    """'26MAY2014', '31déc2012', '31 dec. 2012': day, month name in English or French, year."""
+    """'26MAY2014', '31déc2012', '31 dec. 2012', '1er juillet 2010': day, month name in English or French, year."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().upper()
-    found = re.fullmatch(r"(\d{1,2})[ -]?([A-Z]+)\.?[ -]?(\d{4})", plain)
+    found = re.fullmatch(r"(1ER|\d{1,2})[ -]?([A-Z]+)\.?[ -]?(\d{4})", plain)
     if not found or found[2] not in _MONTHS:
         return None
     try:
-        return date(int(found[3]), _MONTHS[found[2]], int(found[1]))
+        return date(int(found[3]), _MONTHS[found[2]], int(found[1].removesuffix("ER")))
     except ValueError:
         return None
 
@@ -236,6 +236,18 @@ def parse_periode(text: str) -> tuple[date, date] | None:
 def _bound(text: str, which: str) -> date | None:
     bounds = parse_periode(text)
     return bounds and bounds[which == "periode_fin"]
+
+
+def holds_object(text: pl.Series) -> pl.Series:
+    """True where the text is a JSON object (null where it is empty)."""
+    found = text.str.json_path_match("$").str.starts_with("{").fill_null(False)
+    return found.set(text.is_null(), None)
+
+
+def field_of(objects: pl.Series, field: str) -> pl.Series:
+    """The text of one field of JSON objects, without outer white space; null where it is empty or there is none."""
+    text = objects.str.json_path_match(f"$.{field}").str.strip_chars()
+    return text.set((text == "").fill_null(False), None)
 
 
 def derive(column: Column, values: dict[str, pl.Series]) -> pl.Series:

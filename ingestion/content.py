@@ -153,7 +153,8 @@ def _open_archive(path: Path, raw: IO[bytes]) -> zipfile.ZipFile:
 
 
 def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    members = [member for member in archive.infolist() if not member.is_dir()]
+    # macOS puts beside each file what its disks know of it.
+    members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
     if len(members) != 1:
         raise Refusal(
             "archive", f"{path.name} : un seul fichier attendu dans l'archive, {len(members)} reçus (règle archive)"

@@ -15,12 +15,14 @@ from ingestion.records import MAX_COLUMNS, Header, split_header
 
 _DELIMITERS = {";", ",", "\t", "|"}
 _DELIMITER_NAMES = {"\t": "tabulation"}
+_FIELD = re.compile(r"(?P<header>\w+)\.(?P<field>\w+)")  # a header of a contract: the field of an object
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each contract column is in a file: header cell index by column name; for the headers of a wide file, by
-    index, the first day of the period (`months`) and the column that holds the cells (`values`).
+    """Where each contract column is in a file: header cell index by column name, and the field to take when its cells are
+    JSON objects (`fields`); for the headers of a wide file, by index, the first day of the period (`months`) and the column
+    that holds the cells (`values`).
 
     `delimiter` is that of the file, or the one that its records are written with (workbook, JSON, parquet).
     """
@@ -28,6 +30,7 @@ class Layout:
     header: Header
     delimiter: str
     positions: dict[str, int]
+    fields: dict[str, str]
     months: dict[int, date]
     values: dict[int, str]
     ignored: tuple[str, ...]
@@ -97,10 +100,15 @@ def _refuse_too_wide(width: int, line: int, file_name: str) -> None:
 def _layout(contract: Contract, line: int, header: Sequence[str], delimiter: str) -> Layout:
     names = [normalised(cell) for cell in header]
     positions: dict[str, int] = {}
+    fields: dict[str, str] = {}
     for column in contract.columns:
         for spelling in column.headers:
             if (wanted := normalised(spelling)) in names:
                 positions[column.name] = names.index(wanted)
+                break
+            inner = _FIELD.fullmatch(spelling)
+            if inner and (wanted := normalised(inner["header"])) in names:
+                positions[column.name], fields[column.name] = names.index(wanted), inner["field"]
                 break
     months: dict[int, date] = {}
     values: dict[int, str] = {}
@@ -111,7 +119,7 @@ def _layout(contract: Contract, line: int, header: Sequence[str], delimiter: str
     ignored = tuple(header[i] for i in range(len(header)) if i not in used)
     present = {*positions, *values.values()}
     absent = tuple(c.headers[0] for c in contract.columns if c.headers and c.name not in present)
-    return Layout(Header(line, tuple(header)), delimiter, positions, months, values, ignored, absent)
+    return Layout(Header(line, tuple(header)), delimiter, positions, fields, months, values, ignored, absent)
 
 
 def _unpivoted(contract: Contract, header: str) -> tuple[str, date] | None:

@@ -110,8 +110,8 @@ def already_loaded(connection: psycopg.Connection, contract: Contract, delivery:
 
 @dataclass(frozen=True)
 class Before:
-    """What was loaded of a source before a file: lines of its last file (None: nothing was), open rows, and whether
-    anything was received on an earlier day, or on the same one."""
+    """What was loaded of a source before a file: lines of its last file (None: nothing was), open rows, whether a row
+    was received on an earlier day (for a replay: a file), and whether a file was on the same one."""
 
     lines: int | None
     open_rows: int
@@ -126,9 +126,10 @@ def loaded_before(connection: psycopg.Connection, contract: Contract, delivery: 
     """
     row = connection.execute(
         "select max(received_on), (array_agg(lines order by delivery_id desc) filter (where not is_partial))[1], "
-        "coalesce(sum(rows_opened - rows_closed), 0)::bigint, coalesce(bool_or(received_on < %(day)s), false) "
+        "coalesce(sum(rows_opened - rows_closed), 0)::bigint, "
+        "coalesce(bool_or(received_on < %(day)s and (rows_opened > 0 or %(replay)s)), false) "
         "from ingest.delivery where source = %(source)s and status = 'loaded'",
-        {"day": delivery.received_on, "source": contract.name},
+        {"day": delivery.received_on, "source": contract.name, "replay": delivery.taken is not None},
     ).fetchone()
     assert row is not None
     last, lines, open_rows, earlier_day = row

@@ -154,7 +154,11 @@ class LineReader:
         position = self.layout.positions.get(column.name)
         if position is None:
             return _empty(column, frame.height)
-        text, header = self._text(frame[f"c{position}"], column), self.layout.header.cells[position]
+        text, header = frame[f"c{position}"], self.layout.header.cells[position]
+        if field := self.layout.fields.get(column.name):
+            self._find(header, "json", "objet JSON attendu", ~cells.holds_object(text), text)
+            text = cells.field_of(text, field)
+        text = self._text(text, column)
         if not column.nullable:
             self._find(header, "obligatoire", f"{cells.EXPECTED[column.type]}, cellule vide", text.is_null(), text)
         if column.type in ("siren", "siret"):

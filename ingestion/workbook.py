@@ -5,8 +5,9 @@ A spreadsheet is read whole: its format gives no other way, and a million rows i
 
 from __future__ import annotations
 
+import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import fastexcel
 import polars as pl
@@ -16,6 +17,10 @@ from ingestion.records import Header
 
 MAX_BYTES = 256 << 20  # of XML once unpacked: some 250,000 rows of 33 cells, which take 650 MB here
 _BATCH = 20_000
+# Errors of formulas, as the reader names them and as the sheet shows them.
+_ERRORS = {
+    "Div0": "#DIV/0!", "NA": "#N/A", "Name": "#NAME?", "Null": "#NULL!", "Num": "#NUM!", "Ref": "#REF!", "Value": "#VALUE!",
+}  # fmt: skip
 
 
 def read_header(content: Content) -> Header | None:
@@ -52,12 +57,26 @@ def _sheet(content: Content) -> pl.DataFrame:
 
 def _rows(reader: fastexcel.ExcelReader, name: str) -> pl.DataFrame:
     # `skip_rows=0` keeps the empty rows above the first one, so that a row bears its number in the sheet.
-    sheet = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
+    batch, faults = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_arrow_with_errors()
+    sheet = pl.DataFrame(batch)
     if not sheet.width:
         return pl.DataFrame(schema={"_line": pl.Int64})
+    for column, cells_in_error in _errors(faults.errors if faults else []).items():
+        rows, texts = zip(*cells_in_error, strict=True)
+        sheet.replace_column(column, sheet.to_series(column).scatter(rows, texts))
     cells = [pl.col(name).alias(f"c{i}") for i, name in enumerate(sheet.columns)]
     filled = pl.any_horizontal(pl.exclude("_line").str.contains(r"\S"))
     return sheet.select(pl.int_range(1, pl.len() + 1).alias("_line"), *cells).filter(filled)
+
+
+def _errors(faults: Sequence[fastexcel.CellError]) -> dict[int, list[tuple[int, str]]]:
+    """(row, text) of the formulas in error of each column, which the reader leaves empty: they are no empty cells."""
+    found: dict[int, list[tuple[int, str]]] = {}
+    for fault in faults:
+        row, column = fault.position
+        named = re.search(r"Error\((\w+)\)", fault.detail)
+        found.setdefault(column, []).append((row, _ERRORS.get(named[1], fault.detail) if named else fault.detail))
+    return found
 
 
 def _check_size(content: Content, path: str) -> None:

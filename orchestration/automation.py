@@ -59,6 +59,17 @@ def monthly_publication(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_key=key, partition_key=key)
 
 
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+#: A run that did not take what was there is asked for again after this time, doubled each time.
+FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=5), timedelta(hours=6)
+
+
 @dg.sensor(
     job=INGESTION,
     minimum_interval_seconds=60,
@@ -72,39 +83,37 @@ def arrivals(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg
         str(path.relative_to(instance.landing)): [path.stat().st_size, path.stat().st_mtime_ns]
         for path in landing.deliveries_in([instance.landing])
     }
-    settled, context_cursor = settled_files(states, context.cursor)
-    context.update_cursor(context_cursor)
+    seen = json.loads(context.cursor) if context.cursor else {}
+    settled = settled_files(states, seen.get("states", {}))
     received = {day for name in settled if (day := landing.received_from_folder(Path(name))) is not None}
     # What was received before the first month comes with it; a folder dated after this month waits (`vigie doctor` tells it).
     months = sorted({max(day.replace(day=1), FIRST_MONTH) for day in received})
     keys = [key for month in months if MONTHS.has_partition_key(key := f"{month:%Y-%m-%d}")]
+    # With size and time: a file corrected under its name is another delivery, and asks for another run. So does one that still
+    # lies there after a while, when nothing runs: the run that should have taken it failed.
+    moment, offered = collection.now(), [json.dumps(item) for item in settled.items()] if keys else []
+    asked, memory = due(offered, seen.get("asked"), moment)
+    if asked and json.loads(memory)["times"] and context.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1):
+        asked, memory = False, seen["asked"]
+    context.update_cursor(json.dumps({"states": states, "asked": memory}, sort_keys=True))
     if not keys:
         yield dg.SkipReason(
             "rien de nouveau, ou des fichiers encore en cours d’arrivée" if states else "le dossier d’arrivée est vide"
         )
-    # With size and time: a file corrected under its name is another delivery, and asks for another run.
-    fingerprint = hashlib.sha256(json.dumps(settled).encode()).hexdigest()[:16]
-    for key in keys:
-        yield dg.RunRequest(run_key=f"{key[:7]}-{fingerprint}", partition_key=key)
+    elif not asked:
+        yield dg.SkipReason("ingestion déjà demandée")
+    else:
+        wanted = json.loads(memory)["offered"]
+        for key in keys:
+            yield dg.RunRequest(run_key=f"{key[:7]}-{wanted}-{moment:%Y%m%dT%H%M%S}", partition_key=key)
 
 
-def settled_files(states: dict[str, list[int]], cursor: str | None) -> tuple[dict[str, list[int]], str]:
-    """Files whose state (size, time of change) is the same as at the previous look, and the cursor for the next look."""
-    before: dict[str, list[int]] = json.loads(cursor) if cursor else {}
-    settled = {name: state for name, state in sorted(states.items()) if before.get(name) == state}
-    return settled, json.dumps(states, sort_keys=True)
+def settled_files(states: dict[str, list[int]], before: dict[str, list[int]]) -> dict[str, list[int]]:
+    """Files whose state (size, time of change) is the same as at the previous look."""
+    return {name: state for name, state in sorted(states.items()) if before.get(name) == state}
 
 
 CONNECTOR_TAG = "vigie/connecteur"
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
-#: A fetch that did not take what was there is asked for again after this time, doubled each time.
-FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=5), timedelta(hours=6)
 
 
 class Collecte(dg.Config):
@@ -184,9 +193,9 @@ def _connector_sensor(name: str, settings: Connector) -> dg.SensorDefinition:
 
 
 def due(offered: list[str], cursor: str | None, moment: datetime) -> tuple[bool, str]:
-    """Whether a fetch is to be asked for, and the next cursor.
+    """Whether a run is to be asked for, and the next cursor.
 
-    Something new is asked for at once; what is still there after a fetch (it failed) after longer and longer waits.
+    Something new is asked for at once; what is still there after a run (it failed) after longer and longer waits.
     """
     fingerprint = hashlib.sha256(json.dumps(offered).encode()).hexdigest()[:16] if offered else ""
     last = json.loads(cursor) if cursor else {"offered": "", "times": 0, "again_at": moment.isoformat()}

@@ -149,7 +149,9 @@ class Instance:
     def _embedded_url(self) -> str:
         with psycopg.connect(self.server.url("postgres"), autocommit=True) as connection:
             if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
-                connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
+                # Another command of a new home may have made it in between.
+                with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+                    connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
         return self.server.url(DATABASE)
 
 

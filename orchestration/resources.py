@@ -1,5 +1,6 @@
 """What assets need from outside: the instance they work for."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,6 +8,7 @@ import dagster as dg
 import psycopg
 
 from orchestration.instance import Instance
+from orchestration.runs import PROCESS_TAG, process_of
 
 _LOCK = 0x5255_4E53  # "RUNS": one run of an instance at a time
 
@@ -24,8 +26,10 @@ class Vigie(dg.ConfigurableResource):
         """Runs of one instance follow each other, whoever starts them: the daemon, the UI, a command.
 
         Two at once would build their candidates in the same tables, and one could publish what the gate of the other has yet to
-        see. A run that is killed lets go by itself.
+        see. A run that is killed lets go by itself; who works on it is written, so that `reap` knows.
         """
+        if context.instance is not None and context.run is not None:
+            context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_of(os.getpid())})
         with psycopg.connect(self.instance.database_url, autocommit=True) as connection:
             if connection.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone() == (False,):
                 if context.log:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg
 
 from expectations.gates import gate_mart
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 #: Told as a run advances: job, step that just ended, steps done, steps in all.
 Progress = Callable[[str, str, int, int], None]
 
-#: Process that works on a run; a run whose process is gone has failed.
-PID_TAG = "vigie/pid"
+#: Process that works on a run, and when it began; a run whose process is gone has failed.
+PROCESS_TAG = "vigie/process"
 #: Errors that mean "the data or a gate says no" rather than "we are broken".
 REFUSALS = frozenset(
     {"DagsterAssetCheckFailedError", "MartRefused", "NotEnoughHistory", "PublicationRefused", "NothingToScore"}
@@ -98,7 +98,6 @@ def run_job(job: str, first: date, last: date, *, progress: Progress | None = No
                 "dagster/asset_partition_range_start": f"{first:%Y-%m-%d}",
                 "dagster/asset_partition_range_end": f"{last:%Y-%m-%d}",
                 "vigie/mois": f"{last:%Y-%m}",
-                PID_TAG: str(os.getpid()),
             },
             raise_on_error=False,
         )
@@ -134,17 +133,24 @@ def run_month(instance: Instance, month: date, *, progress: Progress | None = No
 def reap() -> int:
     """Mark as failed the runs of dead processes (a kill, a reboot), so that nothing waits for them; how many there were."""
     import dagster as dg
-    import psutil
 
     reaped = 0
     with dg.DagsterInstance.get() as dagster_instance:
         unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
         for run in dagster_instance.get_runs(unfinished):
-            pid = run.tags.get(PID_TAG)
-            if pid is not None and not psutil.pid_exists(int(pid)):
-                dagster_instance.report_run_failed(run, f"the process {pid} that worked on this run is gone")
+            worker = run.tags.get(PROCESS_TAG)
+            if worker is not None and worker != process_of(int(worker.partition(" ")[0])):
+                dagster_instance.report_run_failed(run, f"the process {worker} that worked on this run is gone")
                 reaped += 1
     return reaped
+
+
+def process_of(pid: int) -> str:
+    """The process of that number and when it began ('' when there is none): after a reboot the number is another's."""
+    try:
+        return f"{pid} {psutil.Process(pid).create_time():.2f}"
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def _first_past(instance: Instance, month: date, warnings: list[str], progress: Progress | None) -> Outcome | None:

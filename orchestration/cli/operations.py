@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from datetime import date, timedelta
+from datetime import date
 from types import FrameType
 from typing import Annotated, Any
 
@@ -31,6 +31,17 @@ LOOK_SECONDS = 2.0
 GRACE_SECONDS = 15.0
 #: Below this share of free disk, PostgreSQL may stop in the middle of a month.
 MIN_FREE_BYTES = 2 * 1024**3
+
+#: Deliveries that nothing will come of by itself: refused and followed by no other, or stopping every run at their gate.
+_STOPPED = """
+    select source, delivery_id, case status when 'refused' then 'was refused: ' || reason else 'did not pass its gate' end
+    from ingest.delivery as d left join ingest.gate using (delivery_id)
+    where status = 'loaded' and not passed or status = 'refused' and source is not null and not exists (
+        select from ingest.delivery as later
+        where later.source = d.source and later.delivery_id > d.delivery_id and later.status <> 'withdrawn'
+    )
+    order by source, delivery_id
+"""
 
 
 def register(app: typer.Typer) -> None:
@@ -128,6 +139,7 @@ def _state(instance: Instance, url: str, day: date) -> dict[str, Any]:
         )
         published = connection.execute("select max(month) from publication.month where status = 'published'").fetchone()
         refused = connection.execute("select count(*) from ingest.delivery where status = 'refused'").fetchone()
+        stopped = connection.execute(_STOPPED).fetchall()
     sources = [
         {
             "source": name,
@@ -143,27 +155,24 @@ def _state(instance: Instance, url: str, day: date) -> dict[str, Any]:
     alarms = [
         f"source {item['source']}: last delivery {item['last_delivery'] or 'never'}" for item in sources if item["late"]
     ]
+    alarms += [f"source {source}: delivery {number} {why}" for source, number, why in stopped]
     alarms += [f"landing: {path.name} waits for the day of its folder" for path in landing.to_come(instance, day)]
     alarms += [f"landing: {path.name} lies outside a folder named YYYY-MM-DD" for path in landing.undated(instance)]
-    alarms += _unpublished(published[0] if published else None, day)
     alarms += collection.alarms(instance, collection.now())
     alarms += digests.alarms(instance, collection.now())
+    listed, ended = published[0] if published else None, shift(day.replace(day=1), -1)
+    if listed and listed < ended and day.day > 1:  # the schedule publishes on the first
+        alarms.append(f"list of {ended:%Y-%m}: not published, the last one is that of {listed:%Y-%m}")
     if free < MIN_FREE_BYTES:
         alarms.append(f"disk: {free / 1024**3:.1f} GiB free under {instance.home}")
     return {
         "sources": sources,
         "waiting": waiting,
         "refused_deliveries": refused[0] if refused else 0,
-        "last_published_month": f"{published[0]:%Y-%m}" if published and published[0] else None,
+        "last_published_month": f"{listed:%Y-%m}" if listed else None,
         "free_bytes": free,
         "alarms": alarms,
     }
-
-
-def _unpublished(last: date | None, day: date) -> list[str]:
-    """The month that should be there: the one before yesterday's, once lists are published (the schedule works on the 1st)."""
-    due = shift((day - timedelta(days=1)).replace(day=1), -1)
-    return [f"list: {due:%Y-%m} is not published, the last one is {last:%Y-%m}"] if last and last < due else []
 
 
 def _watch(instance: Instance, children: list[subprocess.Popen[bytes]]) -> None:

@@ -103,6 +103,14 @@ def test_a_bundle_of_files_is_not_read_as_one(base: Base, debits: str, suffix: s
     refused(base, base.deliver(content, "debits" + suffix), "forme", "reçu tar")
 
 
+def test_what_macos_puts_in_an_archive_is_no_second_file(base: Base, debits: str) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as package:
+        package.writestr("sigfaible_debits.csv", debits)
+        package.writestr("__MACOSX/._sigfaible_debits.csv", b"\0")
+    assert base.deliver(archive.getvalue(), "sigfaible_debits.csv.zip").loaded == 4
+
+
 def test_a_cut_zip_is_told_as_cut(base: Base, debits: str) -> None:
     """Without its table of contents, it was said to hold thousands of files."""
     buffer = io.BytesIO()

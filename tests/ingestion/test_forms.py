@@ -136,6 +136,26 @@ def test_a_sheet_keeps_its_row_numbers_serial_dates_and_long_identifiers(base: B
     ]
 
 
+def test_a_formula_in_error_is_no_empty_cell(base: Base) -> None:
+    """A cell that shows #N/A was read as empty, and a row of nothing else was not counted at all."""
+    path = base.folder / "demande_ap.xlsx"
+    header = ["ID_DA", "ETAB_SIRET", "EFF_ENT", "DATE_STATUT", "DATE_DEB", "DATE_FIN", "HTA"]
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(1, 1, header)
+        for row in (2, 3):
+            sheet.write_row(row, 1, [f"A{row}", "01234567400019", 5, "2020-03-20", "2020-03-16", "2020-04-30", 10])
+        sheet.write_formula(3, 3, "=NA()", value="#N/A")
+        sheet.write_formula(4, 1, "=1/0", value="#DIV/0!")
+    account = base.deliver(path)
+    assert (account.lines, account.loaded) == (3, 1)
+    assert [(row[0], row[2], row[3], row[4]) for row in base.quarantine(account)] == [
+        (4, "EFF_ENT", "entier", "#N/A"),
+        (5, "ETAB_SIRET", "obligatoire", None),
+    ]
+    assert base.query("select raw_text from ingest.rejected_row where line = 5") == [("#DIV/0!,,,,,,",)]
+
+
 def test_a_workbook_of_two_filled_sheets_is_refused_and_an_empty_one_does_not_count(base: Base) -> None:
     path = base.folder / "paydex.xlsx"
     for filled in (1, 2):
@@ -236,6 +256,37 @@ def test_half_a_character_in_json_is_replaced_and_loaded(base: Base) -> None:
     text = '[{"compte": "1", "Date_de_traitement": "1190401", "Code_externe_stade": "a\\ud800\\ud83d\\ude00"}]'
     assert base.deliver(text, "ccsf.json").loaded == 1
     assert base.open_rows("urssaf__ccsf", "stade") == [("a\ufffd\U0001f600",)]
+
+
+NOTICE = {
+    "id": "A20260022412", "dateparution": "2026-02-02", "typeavis_lib": "Avis rectificatif", "familleavis": "collective",
+    "registre": "012345674,012 345 674",
+    "jugement": '{"famille": "Jugement d\'ouverture", "nature": "Jugement de plan, \\"long\\"", "date": "1er janvier 2026"}',
+    "parutionavisprecedent": '{"dateParution": "1 février 2026", "numeroAnnonce": 5071}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_notices_downloaded_from_the_open_data_portal_hold_objects_in_their_cells(base: Base, form: str) -> None:
+    """The portal's own name and header: its JSON export was read, its CSV and parquet exports lacked every judgment."""
+    other = {"id": "A20260022414", "familleavis": "vente", "jugement": None, "parutionavisprecedent": None}
+    notices = pl.DataFrame(
+        [NOTICE, NOTICE | {"id": "A20260022413", "jugement": '{"famille": "Jugement'}, NOTICE | other]
+    )
+    path = base.folder / f"annonces-commerciales.{form}"
+    if form == "csv":
+        notices.write_csv(path, separator=";", include_bom=True)
+    else:
+        notices.write_parquet(path)
+    account = base.deliver(path)
+    assert (account.lines, account.loaded, account.rejects_by_rule) == (3, 1, {"json": 1, "valeur_permise": 1})
+    assert base.quarantine(account)[0][2:5] == ("jugement", "json", '{"famille": "Jugement')
+    columns = (
+        "siren, numero_annonce, jugement_nature, jugement_date, numero_annonce_precedente, date_parution_precedente"
+    )
+    assert base.open_rows("bodacc__annonce", columns) == [
+        ("012345674", "412", 'Jugement de plan, "long"', date(2026, 1, 1), "5071", date(2026, 2, 1))
+    ]
 
 
 def test_a_correction_and_a_notice_without_siren_come_from_the_api_too(base: Base) -> None:

@@ -132,6 +132,18 @@ def test_two_files_of_the_first_day_are_both_history(base: Base) -> None:
     assert base.open_rows("altares__paydex", "_known_from", "1") == [(date(2019, 1, 14),), (date(2019, 2, 14),)]
 
 
+@pytest.mark.parametrize(
+    "first", ["", "012345674;?;15/12/2024\n"], ids=["a header and nothing else", "all lines rejected"]
+)
+def test_a_delivery_that_brought_no_row_is_not_the_first_of_its_source(base: Base, first: str) -> None:
+    """The years of past that the next one carries were known from its day only: no month before had any."""
+    header = "SIREN;NB_JOURS;DATE_VALEUR\n"
+    assert base.deliver(header + first, "paydex.csv", date(2026, 1, 15)).rows_opened == 0
+    base.deliver(header + "012345674;3;15/12/2024\n", "paydex.csv", date(2026, 2, 15))
+    base.deliver(header + "012345674;3;15/11/2024\n", "paydex.csv", date(2026, 3, 15))
+    assert base.open_rows("altares__paydex", "_known_from") == [(date(2025, 1, 14),), (date(2026, 3, 15),)]
+
+
 def test_both_layouts_of_urssaf_files_are_one_contract(base: Base, debits: str) -> None:
     """Until December 2025 the files had no Siret column, only the account."""
     base.deliver(debits, received=JAN)

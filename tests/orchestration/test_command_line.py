@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import psycopg
 import pytest
 import typer
 
 from orchestration import cli, publication
+from orchestration.cli import operations
 from orchestration.cli.application import main
 from orchestration.cli.months import require_begun
-from orchestration.instance import Instance
+from orchestration.instance import URL_VARIABLE, Instance
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -175,3 +178,43 @@ def test_ctrl_c_while_the_libraries_are_read_ends_without_a_traceback(monkeypatc
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 130
+
+
+def test_the_doctor_names_the_delivery_that_nothing_will_come_of_by_itself(
+    vigie: Run, database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file refused as it arrived, or a gate that stops every run, was well until the source had aged two months."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    paydex = tmp_path / "paydex.csv"
+
+    def alarms() -> list[str]:
+        _, printed, _ = vigie("doctor")
+        return [alarm for alarm in json.loads(printed)["alarms"] if " delivery " in alarm and "last" not in alarm]
+
+    paydex.write_text("SIREN;NB_JOURS\n012345674;3\n")
+    vigie("ingest", str(paydex), "--received", "2026-01-15")
+    (alarm,) = alarms()
+    assert alarm.startswith("source altares__paydex: delivery 1 was refused: paydex.csv, ligne 1, colonne DATE_VALEUR")
+    paydex.write_text("SIREN;NB_JOURS;DATE_VALEUR\n012345674;3;15/12/2025\n")
+    vigie("ingest", str(paydex), "--received", "2026-01-16")
+    assert alarms() == []
+    with psycopg.connect(database_url) as connection:
+        connection.execute("insert into ingest.gate (delivery_id, passed, summary) values (2, false, 'non')")
+    assert alarms() == ["source altares__paydex: delivery 2 did not pass its gate"]
+
+
+def test_the_doctor_names_the_list_that_the_schedule_should_have_published(
+    vigie_url: str, candidate: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A month refused on the first stayed without a list, and the watchdog heard that all was well."""
+    monkeypatch.setenv(URL_VARIABLE, vigie_url)
+    candidate(date(2025, 10, 1), {"052000001": ("21", "Alerte seuil F1")})
+
+    def missing(day: date) -> list[str]:
+        state = operations._state(Instance(tmp_path), vigie_url, day)
+        return [alarm for alarm in state["alarms"] if alarm.startswith("list")]
+
+    assert missing(date(2025, 12, 2)) == [], "nothing was ever published"
+    publication.publish(vigie_url, [date(2025, 10, 1)], simulation=True, run_id=None)
+    assert missing(date(2025, 11, 20)) == missing(date(2025, 12, 1)) == []
+    assert missing(date(2025, 12, 2)) == ["list of 2025-11: not published, the last one is that of 2025-10"]

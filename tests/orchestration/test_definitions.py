@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from expectations.contract import load_contracts
+from orchestration import collection
 from orchestration.automation import arrivals, monthly_publication
 from orchestration.definitions import defs
 from orchestration.instance import PROJECT
@@ -87,8 +88,30 @@ def test_the_sensor_asks_once_for_a_delivery_that_has_settled(tmp_path: Path, mo
     (request,) = [item for item in arrivals(second) if isinstance(item, dg.RunRequest)]
     assert request.partition_key == "2025-11-01"
     third = dg.build_sensor_context(cursor=second.cursor)
-    (again,) = [item for item in arrivals(third) if isinstance(item, dg.RunRequest)]
-    assert again.run_key == request.run_key, "the same files ask for the same run, which Dagster launches once"
+    assert all(isinstance(item, dg.SkipReason) for item in arrivals(third))
+
+
+def test_the_sensor_asks_again_for_a_delivery_that_a_failed_run_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key of its run was used up: a database away for a minute left the file until the schedule of the next month."""
+    monkeypatch.setenv("VIGIE_HOME", str(tmp_path))
+    delivery = tmp_path / "landing" / "2025-11-24" / "sigfaible_debits.csv"
+    delivery.parent.mkdir(parents=True)
+    delivery.write_text("header\n")
+    start, cursor, keys = datetime(2025, 11, 24, 8, tzinfo=UTC), None, {}
+    with dg.DagsterInstance.ephemeral() as instance:
+        at_work = dg.DagsterRun("ingestion", status=dg.DagsterRunStatus.STARTED)
+        for minute in (0, 1, 2, 6, 7, 8, 16, 17):
+            monkeypatch.setattr(collection, "now", lambda minute=minute: start + timedelta(minutes=minute))
+            if minute == 6:
+                instance.add_run(at_work)
+            elif minute == 8:
+                instance.report_run_failed(at_work)
+            context = dg.build_sensor_context(instance=instance, cursor=cursor)
+            keys |= {item.run_key: minute for item in arrivals(context) if isinstance(item, dg.RunRequest)}
+            cursor = context.cursor
+    assert list(keys.values()) == [1, 8]
 
 
 def test_a_file_corrected_under_its_name_asks_for_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise
 
 import pytest
 
@@ -39,11 +40,12 @@ def test_a_range_of_months_has_both_ends() -> None:
 
 def test_a_file_is_taken_only_when_it_has_settled() -> None:
     """A slow transfer seen half way, or one that writes at the size it will have, must not be ingested."""
-    settled, cursor = settled_files({"a.csv": [10, 1]}, None)
-    assert settled == {}
-    settled, cursor = settled_files({"a.csv": [25, 2], "b.csv": [3, 2]}, cursor)
-    assert settled == {}
-    settled, cursor = settled_files({"a.csv": [25, 3], "b.csv": [3, 2]}, cursor)
-    assert settled == {"b.csv": [3, 2]}
-    settled, _ = settled_files({"b.csv": [3, 2], "a.csv": [25, 3]}, cursor)
-    assert list(settled) == ["a.csv", "b.csv"]
+    looks: list[dict[str, list[int]]] = [
+        {},
+        {"a.csv": [10, 1]},
+        {"a.csv": [25, 2], "b.csv": [3, 2]},
+        {"a.csv": [25, 3], "b.csv": [3, 2]},
+        {"b.csv": [3, 2], "a.csv": [25, 3]},
+    ]
+    settled = [settled_files(now, before) for before, now in pairwise(looks)]
+    assert [list(names) for names in settled] == [[], [], ["b.csv"], ["a.csv", "b.csv"]]

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 
+from orchestration.instance import Instance
 from orchestration.postgres import EmbeddedServer, ServerError
 
 
@@ -47,6 +49,18 @@ def test_a_second_user_of_the_home_keeps_the_server_running(server: EmbeddedServ
     second.start()
     second.stop()
     assert server.answers()
+
+
+def test_commands_that_start_together_on_a_new_home_make_one_database(tmp_path: Path) -> None:
+    """Two `vigie ingest` at once on a new home: one ended with a traceback, its files not taken."""
+    instance = Instance(tmp_path)
+    instance.server.start()
+    try:
+        with ThreadPoolExecutor(4) as commands:
+            urls = list(commands.map(lambda _: instance._embedded_url(), range(4)))
+        assert urls == [instance.server.url("vigie")] * 4
+    finally:
+        instance.server.stop()
 
 
 def test_stop_leaves_no_process(folder: Path) -> None:

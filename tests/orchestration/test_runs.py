@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 
@@ -237,3 +239,26 @@ def test_two_runs_of_one_instance_follow_each_other(
         "second ends",
     ]
     assert events.count("True") == 2
+
+
+def test_a_run_whose_process_is_gone_is_told_failed_whoever_started_it(
+    tmp_path: Path, vigie_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the runs of commands said who works on them: after a reboot, one of the daemon held its place for four hours."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(URL_VARIABLE, vigie_url)
+
+    @dg.asset
+    def work(vigie: Vigie) -> None: ...
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        monkeypatch.setattr(dg.DagsterInstance, "get", lambda: nullcontext(instance))
+        done = dg.materialize([work], resources={"vigie": Vigie()}, instance=instance)
+        mine = instance.get_run_by_id(done.run_id).tags[runs.PROCESS_TAG]  # type: ignore[union-attr]
+        assert mine == runs.process_of(os.getpid())
+        # Still at work; gone; gone, and its number is now another's.
+        for worker in (mine, "999999999 1.00", f"{os.getpid()} 1.00"):
+            instance.add_run(dg.DagsterRun("job", status=dg.DagsterRunStatus.STARTED, tags={runs.PROCESS_TAG: worker}))
+        assert runs.reap() == 2
+        left = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+        assert [run.tags[runs.PROCESS_TAG] for run in left] == [mine]
