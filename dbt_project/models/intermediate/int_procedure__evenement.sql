@@ -32,6 +32,7 @@ notice_by_link as (
         correction.place as correction_place,
         correction.siren as correction_siren,
         correction.known_from,
+        correction.known_to,
         notice.place,
         notice.siren
     from annonce as correction
@@ -40,7 +41,7 @@ notice_by_link as (
             correction.numero_annonce_precedente = notice.numero_annonce
             and correction.date_parution_precedente = notice.date_parution
             and correction.place > notice.place
-    where correction.avis <> 'initial'
+    where correction.avis <> 'initial' and correction.known_from < correction.known_to
 
 ),
 
@@ -52,6 +53,7 @@ notice_by_judgment as (
         correction.place as correction_place,
         correction.siren as correction_siren,
         correction.known_from,
+        correction.known_to,
         notice.place,
         notice.siren,
         row_number() over (
@@ -76,6 +78,7 @@ notice_by_judgment as (
             )
     where
         correction.avis <> 'initial'
+        and correction.known_from < correction.known_to
         and notice.avis <> 'annulation'
         and (correction.numero_annonce_precedente is null or correction.date_parution_precedente is null)
 
@@ -89,6 +92,7 @@ correction as (
         correction_place,
         correction_siren,
         known_from,
+        known_to,
         place,
         siren
     from notice_by_judgment
@@ -96,7 +100,7 @@ correction as (
 
 ),
 
--- From each correction to the notice it corrects, and on to the one which that corrects, if it is a correction too; known once every
+-- From each correction to the notice it corrects, and on to the one which that corrects, if it is a correction too; known while every
 -- correction on the way is.
 lineage as (
 
@@ -106,10 +110,16 @@ lineage as (
         lineage.correction_place,
         lineage.correction_siren,
         greatest(lineage.known_from, correction.known_from) as known_from,
+        least(lineage.known_to, correction.known_to) as known_to,
         correction.place,
         correction.siren
     from lineage
-    inner join correction on lineage.place = correction.correction_place and lineage.siren = correction.correction_siren
+    inner join correction
+        on
+            lineage.place = correction.correction_place
+            and lineage.siren = correction.correction_siren
+            and lineage.known_from < correction.known_to
+            and lineage.known_to > correction.known_from
 
 ),
 
@@ -119,28 +129,48 @@ closed_notice as (
     select
         place,
         siren,
-        known_from as corrected_from
+        known_from as closed_from,
+        known_to as closed_to
     from correction
     union all
     select
         earlier.correction_place as place,
         earlier.correction_siren as siren,
-        greatest(earlier.known_from, later.known_from) as corrected_from
+        greatest(earlier.known_from, later.known_from) as closed_from,
+        least(earlier.known_to, later.known_to) as closed_to
     from lineage as earlier
     inner join lineage as later
         on
             earlier.place = later.place
             and earlier.siren = later.siren
             and earlier.correction_place < later.correction_place
+            and earlier.known_from < later.known_to
+            and earlier.known_to > later.known_from
 
 ),
 
-first_correction_of_a_notice as (
+-- What stands between two corrections: a correction that is delivered again and names another notice gives the first one back.
+open_span as (
 
     select
         place,
         siren,
-        min(corrected_from) as corrected_from
+        coalesce(
+            max(closed_to) over (
+                partition by place, siren
+                order by closed_from
+                rows between unbounded preceding and 1 preceding
+            ),
+            '-infinity'
+        ) as open_from,
+        closed_from as open_to
+    from closed_notice
+    union all
+    select
+        place,
+        siren,
+        max(closed_to) as open_from,
+        'infinity' as open_to
     from closed_notice
     group by place, siren
 
@@ -152,13 +182,13 @@ notice_until_corrected as (
         annonce.siren,
         coalesce(annonce.jugement_date, annonce.date_parution) as date_effet,
         annonce.nature,
-        annonce.known_from,
-        least(annonce.known_to, correction.corrected_from) as known_to
+        greatest(annonce.known_from, span.open_from) as known_from,
+        least(annonce.known_to, span.open_to) as known_to
     from annonce
-    left join first_correction_of_a_notice as correction
+    left join open_span as span
         on
-            annonce.siren = correction.siren
-            and annonce.place = correction.place
+            annonce.siren = span.siren
+            and annonce.place = span.place
     where annonce.avis <> 'annulation'
 
 ),
