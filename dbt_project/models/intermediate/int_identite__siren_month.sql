@@ -149,27 +149,46 @@ state_before_the_stock as (
 ),
 
 -- Who is open when another comes, and still is when it goes, hides it: leaving it out spares companies with thousands of
--- establishments, where each would be compared with all the others.
-stand_in as (
+-- establishments, where each would be compared with all the others. Nobody hides himself, however many states he has.
+open_until as (
 
     select
-        *,
-        row_number() over (partition by siren order by closed_on desc nulls first, date_creation, siret) as preference,
+        siren,
+        siret,
+        date_creation,
+        coalesce(min(case when closed_on is not null then state_from end), max(state_to)) as open_until
+    from state_before_the_stock
+    where state_from < state_to
+    group by siren, siret, date_creation
+
+),
+
+hidden_until as (
+
+    select
+        siren,
+        siret,
         max(open_until) over (
             partition by siren
             order by date_creation, siret
             rows between unbounded preceding and 1 preceding
         ) as hidden_until
-    from (
-        select
-            *,
-            coalesce(
-                min(case when closed_on is not null then state_from end) over (partition by siret),
-                max(state_to) over (partition by siret)
-            ) as open_until
-        from state_before_the_stock
-        where state_from < state_to
-    ) as state
+    from open_until
+
+),
+
+stand_in as (
+
+    select
+        state.*,
+        row_number() over (
+            partition by state.siren
+            order by state.closed_on desc nulls first, state.date_creation, state.siret
+        ) as preference,
+        hidden.hidden_until
+    from state_before_the_stock as state
+    inner join hidden_until as hidden on state.siren = hidden.siren and state.siret = hidden.siret
+    where state.state_from < state.state_to
 
 ),
 

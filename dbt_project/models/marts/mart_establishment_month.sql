@@ -59,7 +59,7 @@ effectif as (
         sum(effectif) as effectif,
         row_number() over (partition by siret order by periode desc) as recency
     from {{ ref('stg_urssaf__effectif') }}
-    where {{ known }}
+    where {{ known }} and periode < {{ range_end_date() }}
     group by siret, periode
 
 ),
