@@ -145,6 +145,25 @@ def reap() -> int:
     return reaped
 
 
+def at_work() -> list[dict[str, str]]:
+    """Runs that wait or work, whoever started them: job, month, state and identifier, oldest first."""
+    import dagster as dg
+
+    from orchestration.automation import UNFINISHED
+
+    with dg.DagsterInstance.get() as dagster_instance:
+        found = dagster_instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), ascending=True)
+    return [
+        {
+            "job": run.job_name,
+            "month": (run.tags.get("vigie/mois") or run.tags.get("dagster/partition", ""))[:7],
+            "state": run.status.value.lower(),
+            "run_id": run.run_id,
+        }
+        for run in found
+    ]
+
+
 def process_of(pid: int) -> str:
     """The process of that number and when it began ('' when there is none): after a reboot the number is another's."""
     try:

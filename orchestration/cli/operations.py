@@ -87,15 +87,18 @@ def up(
 
 
 def status(context: typer.Context, as_json: AsJson = False) -> None:
-    """Last delivery of each source and its freshness, what waits, last published month."""
+    """Last delivery of each source and its freshness, what waits, what runs, last published month."""
     instance = instance_of(context)
     with runs.opened(instance) as url:
-        content = _state(instance, url, today())
+        runs.reap()
+        content = _state(instance, url, today()) | {"runs": runs.at_work()}
     if as_json:
         print_json(content)
         return
     print_rows(content["sources"], as_json=False)
     console.print(f"Waiting in {instance.landing}: {content['waiting']} file(s)")
+    for run in content["runs"]:
+        console.print(f"At work: {run['job']} {run['month']} ({run['state']}, run {run['run_id']})")
     console.print(f"Last published month: {content['last_published_month'] or 'none'}")
     for alarm in content["alarms"]:
         console.print(f"! {alarm}", style="yellow")

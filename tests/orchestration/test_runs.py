@@ -262,3 +262,5 @@ def test_a_run_whose_process_is_gone_is_told_failed_whoever_started_it(
         assert runs.reap() == 2
         left = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
         assert [run.tags[runs.PROCESS_TAG] for run in left] == [mine]
+        (told,) = runs.at_work()
+        assert (told["job"], told["state"]) == ("job", "started")
