@@ -1,4 +1,7 @@
-"""The risk model: `model list|card|backtest|promote`; `model evaluate` is in `panels`."""
+"""The risk model: `model list|card|backtest|promote`; `model evaluate` is in `panels`.
+
+The model's libraries are imported inside functions: they take seconds, which no other command must wait for.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,7 @@ from typing import Annotated
 import typer
 
 from ingestion.database import connect
-from models_ml import backtest_page
-from models_ml.families import FAMILIES
-from orchestration import backtest, promotion, runs
+from orchestration import runs
 from orchestration.cli import panels
 from orchestration.cli.console import AsJson, Refused, console, instance_of, print_json
 from orchestration.cli.deliveries import print_rows
@@ -71,6 +72,10 @@ def model_backtest(
     as_json: AsJson = False,
 ) -> None:
     """Score the past as it would have been scored, and say what came true; kept in ml.backtest, page in the home's reports."""
+    from models_ml import backtest_page
+    from models_ml.families import FAMILIES
+    from orchestration import backtest
+
     families = family or []
     if unknown := sorted(set(families) - set(FAMILIES)):
         raise typer.BadParameter(f"unknown family {', '.join(unknown)}; known: {', '.join(FAMILIES)}")
@@ -102,6 +107,8 @@ def model_promote(
     as_json: AsJson = False,
 ) -> None:
     """Make a family the champion, if the last backtest says so by the written rule; refused with the reason otherwise."""
+    from orchestration import promotion
+
     instance = instance_of(context)
     with runs.opened(instance):
         try:

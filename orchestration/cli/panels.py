@@ -1,20 +1,24 @@
-"""`model evaluate`: the families of the library on any tidy panel, without an instance nor a database."""
+"""`model evaluate`: the families of the library on any tidy panel, without an instance nor a database.
+
+What loads scikit-learn is imported inside functions: it takes seconds, which no other command must wait for.
+"""
 
 from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import polars as pl
 import typer
 
-from models_ml import backtest, backtest_report
-from models_ml.families import FAMILIES
 from models_ml.panel import month_index
 from models_ml.panel_file import PanelRefused, period_months, read_table
 from models_ml.tidy import Tidy, tidy
 from orchestration.cli.console import AsJson, Refused, console, file_argument, print_json
+
+if TYPE_CHECKING:
+    from models_ml.backtest import Split
 
 _DEFAULT = "additive,interactions,scorecard"
 
@@ -36,6 +40,8 @@ def horizons_argument(text: str) -> list[int]:
 
 def families_argument(text: str) -> list[str]:
     """Names of families (a Typer parser)."""
+    from models_ml.families import FAMILIES
+
     if (unknown := [name for name in _names(text) if name not in FAMILIES]) or not _names(text):
         raise typer.BadParameter(f"unknown family {', '.join(unknown)} (families: {', '.join(FAMILIES)})")
     return _names(text)
@@ -77,6 +83,8 @@ def model_evaluate(
 
     One line per entity and period; the line holds what was known at the end of the period. Lines at or after the event are left out.
     """
+    from models_ml import backtest, backtest_report
+
     try:
         ready = tidy(
             read_table(panel, entity), entity=entity, period=period, event=event,
@@ -98,7 +106,9 @@ def model_evaluate(
         console.print(report, highlight=False)
 
 
-def _splits(ready: Tidy, text: str, horizons: list[int]) -> list[backtest.Split]:
+def _splits(ready: Tidy, text: str, horizons: list[int]) -> list[Split]:
+    from models_ml import backtest
+
     if text == "rolling":
         return backtest.rolling_splits(ready, horizons)
     learned, *first = (period_months(pl.Series("--split", [part]))[0] for part in text.split(":", 1))
@@ -111,7 +121,7 @@ def _month(index: int) -> str:
     return f"{date(index // 12, index % 12 + 1, 1):%Y-%m}"
 
 
-def _told(split: backtest.Split) -> dict[str, str]:
+def _told(split: Split) -> dict[str, str]:
     return {"appris": _month(split.learned), "connu": _month(split.known), "juge": _month(split.first)}
 
 

@@ -59,3 +59,13 @@ def test_importing_a_library_room_loads_no_heavy_library(package: str) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == [], f"importing {package} loads {result.stdout}"
+
+
+def test_no_command_waits_for_the_libraries_of_another() -> None:
+    """`vigie --help` and `vigie doctor` took three seconds to load what only the model uses."""
+    code = f"import sys, orchestration.cli.application\nprint(*[name for name in {SLOW!r} if name in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == []
