@@ -49,7 +49,7 @@ LEAKS = {
     ),
     "bodacc__annonce": (
         "int_procedure__evenement",
-        "        annonce.known_from,\n",
+        "        greatest(annonce.known_from, span.open_from) as known_from,\n",
         "        coalesce(annonce.jugement_date, annonce.date_parution) as known_from,\n",
     ),
     "dgefp__consommation_ap": (
