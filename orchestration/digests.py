@@ -112,7 +112,7 @@ def subscriptions(instance: Instance) -> list[Row]:
 def waiting(instance: Instance) -> list[Notice]:
     """The messages that have yet to leave: one for each reader and month, oldest month first."""
     with connect(instance.database_url, role=ROLE) as connection:
-        return _waiting(connection, instance)
+        return _waiting(connection, instance, mail.mail_server(instance.home))
 
 
 def send(instance: Instance, server: mail.MailServer, moment: datetime) -> Sent:
@@ -124,7 +124,7 @@ def send(instance: Instance, server: mail.MailServer, moment: datetime) -> Sent:
     sent, refused = 0, []
     with connect(instance.database_url, role=ROLE) as connection:
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
-        notices = _waiting(connection, instance)
+        notices = _waiting(connection, instance, server)
         connection.commit()
         if not notices:
             return Sent(0, ())
@@ -149,7 +149,7 @@ def send(instance: Instance, server: mail.MailServer, moment: datetime) -> Sent:
 def alarms(instance: Instance, moment: datetime) -> list[str]:
     """What a watchdog should tell: messages that wait without a server, or longer than a day, and `mail.yml` when it is wrong."""
     with connect(instance.database_url, role=ROLE) as connection:
-        rows = _rows(connection, "select nature, publie_le from publication.alert_outbox")
+        rows = _rows(connection, "select publie_le from publication.alert_outbox")
     try:
         server = mail.mail_server(instance.home)
     except mail.MailError as error:
@@ -160,9 +160,9 @@ def alarms(instance: Instance, moment: datetime) -> list[str]:
     return [f"digests: {len(late)} list(s) not told yet"] if late else []
 
 
-def _waiting(connection: psycopg.Connection, instance: Instance) -> list[Notice]:
+def _waiting(connection: psycopg.Connection, instance: Instance, server: mail.MailServer | None) -> list[Notice]:
     rows = _rows(connection, _OUTBOX)
-    settings, server = instance.settings, mail.mail_server(instance.home)
+    settings = instance.settings
     late: dict[date, list[str]] = {}
     for source in _rows(
         connection,

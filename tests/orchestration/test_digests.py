@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -33,7 +34,7 @@ Candidate = Callable[..., None]
 
 
 class Box:
-    """What a mail server took; it refuses the addresses of `unknown`, and answers nothing more after `patience` messages."""
+    """What a mail server took; it refuses the addresses of `unknown`, and hangs up after `patience` messages."""
 
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
@@ -46,8 +47,9 @@ class Box:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802
         if len(self.messages) >= self.patience:
+            server.transport.close()
             return "421 closing"
         assert isinstance(envelope.content, bytes)
         made = message_from_bytes(envelope.content, policy=policy.default)
@@ -221,8 +223,9 @@ def test_a_server_that_goes_away_keeps_what_it_took_told(
     for address in (AGENT, OTHER):
         digests.subscribe(instance, address, "region", "27", None)
     box.patience = 1
-    done = digests.send(instance, server, NOW)
-    assert (done.sent, done.refused) == (1, ("2025-11, region 27 : refus 421",))
+    with pytest.raises(PeerFault, match="courrier"):
+        digests.send(instance, server, NOW)
+    assert len(box.messages) == 1
     box.patience = 1000
     digests.send(instance, server, NOW)
     assert [to for to, _ in box.taken()] == [AGENT, OTHER]
@@ -230,6 +233,19 @@ def test_a_server_that_goes_away_keeps_what_it_took_told(
     published(instance, candidate, shift(MONTH, 1), _052000001=("21", F1))
     with pytest.raises(PeerFault, match="courrier : 127"):
         digests.send(instance, absent, NOW)
+
+
+def test_two_senders_at_once_say_it_once(
+    instance: Instance, candidate: Candidate, server: mail.MailServer, box: Box
+) -> None:
+    """The sensor's run, and a person who would not wait for it."""
+    published(instance, candidate, MONTH, _052000001=("21", F1))
+    for number in range(10):
+        digests.subscribe(instance, f"agent{number}@service.example", "departement", "21", None)
+    with ThreadPoolExecutor(2) as senders:
+        done = list(senders.map(lambda _: digests.send(instance, server, NOW).sent, range(2)))
+    assert sorted(done) == [0, 10]
+    assert len(box.messages) == 10
 
 
 def test_a_subscription_that_cannot_be_told_is_refused(instance: Instance, candidate: Candidate) -> None:
