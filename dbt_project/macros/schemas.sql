@@ -18,8 +18,6 @@
 {% macro delete_range() -%}
     {%- if has_frozen_months() -%}
         delete from {{ this }} where month between {{ range_start_date() }} and '{{ var('month_end') }}'::date
-    {%- else -%}
-        select 1
     {%- endif -%}
 {%- endmacro %}
 
@@ -27,8 +25,6 @@
 {% macro delete_last_closed_year() -%}
     {%- if has_frozen_months() -%}
         delete from {{ this }} where month >= {{ range_start_date() }} - interval '31 months'
-    {%- else -%}
-        select 1
     {%- endif -%}
 {%- endmacro %}
 
@@ -40,8 +36,6 @@
         where
             type_evenement <> 'defaut_urssaf'
             or date_evenement between {{ range_start_date() }} and {{ month_end_after(range_end_date(), 0) }}
-    {%- else -%}
-        select 1
     {%- endif -%}
 {%- endmacro %}
 
@@ -52,9 +46,7 @@
 
 {# Statistics after many months, or the first; a month more changes none that a plan depends on, and the server refreshes them itself. #}
 {% macro analyze_months(columns) -%}
-    {%- if is_one_month() and has_frozen_months() -%}
-        select 1
-    {%- else -%}
+    {%- if not (is_one_month() and has_frozen_months()) -%}
         analyze {{ this }} ({{ columns | join(', ') }})
     {%- endif -%}
 {%- endmacro %}

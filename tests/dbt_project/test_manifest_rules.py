@@ -50,11 +50,14 @@ def test_every_model_bears_the_prefix_of_its_folder(models: list[Any]) -> None:
     assert [m.name for m in models if not m.name.startswith(PREFIX[m.fqn[1]])] == []
 
 
-def test_every_table_is_made_with_the_settings_of_the_project(models: list[Any]) -> None:
+def test_every_table_is_made_with_the_settings_of_the_project(manifest: Any, models: list[Any]) -> None:
     """Nested loops off among them: a model that forgets its settings is the one whose plan takes an hour, on some data."""
-    written = [m for m in models if m.config.materialized not in ("view", "lasting_view")]
-    assert written
-    assert [m.name for m in written if not any("session_settings()" in hook.sql for hook in m.config.pre_hook)] == []
+    steps = [m for m in models if m.config.materialized == "step"]
+    others = [m for m in models if m.config.materialized not in ("view", "lasting_view", "step")]
+    assert steps and others
+    assert "macro.vigie.session_settings" in manifest.macros["macro.vigie.materialization_step_postgres"].depends_on.macros
+    assert [m.name for m in steps if m.config.pre_hook or m.config.post_hook] == [], "a step runs no hook"
+    assert [m.name for m in others if not any("session_settings()" in hook.sql for hook in m.config.pre_hook)] == []
 
 
 def test_every_staging_model_reads_one_source_and_bears_its_name(models: list[Any]) -> None:

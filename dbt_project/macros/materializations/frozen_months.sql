@@ -20,7 +20,7 @@
         {% endcall %}
         {% do create_indexes(target) %}
     {% else %}
-        {%- set kept = adapter.get_columns_in_relation(existing) | map(attribute='name') | list -%}
+        {%- set kept = comments_of(existing) -%}
         {% call statement('main') %}
             {{ get_assert_columns_equivalent(sql) }}
             {% for column in model.columns.values() if column.name not in kept %}
@@ -34,7 +34,7 @@
         {% endif %}
     {% endif %}
 
-    {% do persist_docs(target, model) %}
+    {% do comment_what_changed(target) %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
     {{ run_hooks(post_hooks, inside_transaction=False) }}

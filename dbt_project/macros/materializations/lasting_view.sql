@@ -35,7 +35,7 @@
         {% endif %}
     {% endcall %}
 
-    {% do persist_docs(target, model) %}
+    {% do comment_what_changed(target) %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
     {{ run_hooks(post_hooks, inside_transaction=False) }}

@@ -1,7 +1,7 @@
 {#- What is joined here comes in the order of the spine: with little memory for hashes, the planner merges it. -#}
 {{
     config(
-        pre_hook="set local work_mem = '16MB'",
+        sql_header="set local work_mem = '16MB';",
         indexes=[{'columns': ['siren', 'month_index'], 'unique': true}],
     )
 }}

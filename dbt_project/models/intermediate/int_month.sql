@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 with
 
 months_of_the_range as (

@@ -1,7 +1,7 @@
 {#- Rows stay in the order of companies: the few rows of the sectors and of the peers are hashed, not merged. -#}
 {{
     config(
-        pre_hook="set local enable_mergejoin = off",
+        sql_header="set local enable_mergejoin = off;",
         indexes=[{'columns': ['siren', 'month_index'], 'unique': true}],
     )
 }}
