@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any
@@ -24,10 +25,12 @@ from ingestion.database import connect
 from orchestration.instance import PROJECT, Instance
 
 DBT_PROJECT = PROJECT / "dbt_project"
-MANIFEST = DBT_PROJECT / "target" / "manifest.json"
+TARGET = DBT_PROJECT / "target"
 ROLE = "vigie_transformation"
 _LOCK = 0x4442_5400  # "DBT"
-#: What seeds and staging views are made from, and what a month builds when they are there: the rest, and the tests of all.
+#: What dbt parses; of it, what seeds and staging views are made from; and what a month builds when they are there: the rest, and
+#: the tests of all.
+_PARSED = ("seeds", "macros", "models", "tests")
 _SETTLED = ("seeds", "macros", "models/staging")
 _MONTHLY = ["path:models/intermediate", "path:models/marts", "test_name:account_is_known"]
 
@@ -51,13 +54,28 @@ class BuiltNode:
 
 
 def manifest() -> dict[str, Any]:
-    """The manifest of the dbt project as a dictionary, parsed again when a file of the project is newer."""
-    if not _fresh(MANIFEST):
-        with _scratch(MANIFEST.parent) as scratch:
-            _parsed(scratch)
-            _put(MANIFEST, (scratch / MANIFEST.name).read_bytes())
-    content: dict[str, Any] = json.loads(MANIFEST.read_text())
+    """The manifest of the dbt project as it is now, as a dictionary."""
+    content: dict[str, Any] = json.loads(_manifest_file().read_text())
     return content
+
+
+def _manifest_file() -> Path:
+    """dbt's `manifest.json` of this very project, kept beside it; parsed when it is not there."""
+    kept = TARGET / f"manifest-{_digest(*_PARSED)}.json"
+    if not kept.exists():
+        with _scratch(TARGET) as scratch:
+            _parsed(scratch)
+            _put(kept, (scratch / "manifest.json").read_bytes(), "manifest-*.json")
+    return kept
+
+
+def _digest(*parts: str) -> str:
+    """What a parsed project is known by: dbt's release and the content of its files, for their dates go back with an image or a copy."""
+    digest = hashlib.sha256(version("dbt-core").encode())
+    for path in sorted([*DBT_PROJECT.glob("*.yml"), *(p for part in parts for p in (DBT_PROJECT / part).rglob("*"))]):
+        if path.is_file():
+            digest.update(path.relative_to(DBT_PROJECT).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 @contextmanager
@@ -68,19 +86,14 @@ def _scratch(folder: Path) -> Iterator[Path]:
         yield Path(name)
 
 
-def _put(kept: Path, content: bytes) -> None:
-    """Write a kept file whole: another process reads the old one or the new one, never a part."""
-    with NamedTemporaryFile(dir=kept.parent, prefix=kept.name, delete=False) as file:
+def _put(kept: Path, content: bytes, others: str) -> None:
+    """Write a kept file whole, for another process to read all of it or nothing; those of other projects, by their pattern, go."""
+    with NamedTemporaryFile(dir=kept.parent, prefix=".", delete=False) as file:
         file.write(content)
     Path(file.name).replace(kept)
-
-
-def _fresh(made: Path) -> bool:
-    """Whether a file made from the project is newer than all of it."""
-    folders = ("models", "seeds", "macros", "tests")
-    sources = [path for folder in folders for path in (DBT_PROJECT / folder).rglob("*") if path.is_file()]
-    newest = max(path.stat().st_mtime for path in [*sources, *DBT_PROJECT.glob("*.yml")])
-    return made.exists() and made.stat().st_mtime >= newest
+    for other in kept.parent.glob(others):
+        if other != kept:
+            other.unlink(missing_ok=True)
 
 
 def excluded(tag: str) -> str:
@@ -129,16 +142,12 @@ def _write_mark(connection: psycopg.Connection, mark: str | None) -> None:
 
 def _settled_mark(connection: psycopg.Connection) -> str:
     """What the comment of schema `staging` says when seeds and views are those of this project, and all there."""
-    digest = hashlib.sha256()
-    for path in sorted([DBT_PROJECT / "dbt_project.yml", *(p for f in _SETTLED for p in (DBT_PROJECT / f).rglob("*"))]):
-        if path.is_file():
-            digest.update(path.relative_to(DBT_PROJECT).as_posix().encode() + path.read_bytes())
     row = connection.execute(
         "select count(*) from pg_class where relkind in ('r', 'v')"
         " and relnamespace in ('staging'::regnamespace, 'reference'::regnamespace)"
     ).fetchone()
     assert row is not None
-    return f"dbt {digest.hexdigest()[:16]}, {row[0]} tables"
+    return f"dbt {_digest(*_SETTLED)}, {row[0]} tables"
 
 
 def site(instance: Instance) -> str:
@@ -147,9 +156,8 @@ def site(instance: Instance) -> str:
     Raises:
         DbtFailed: the database could not be described.
     """
-    manifest()
     with _scratch(instance.home / "dbt") as scratch:
-        (scratch / MANIFEST.name).write_bytes(MANIFEST.read_bytes())
+        (scratch / "manifest.json").write_bytes(_manifest_file().read_bytes())
         result = _runner("docs generate", ["--static", "--no-compile"], scratch, scratch)
         if not result.success:
             raise DbtFailed(str(result.exception))
@@ -161,18 +169,17 @@ def site(instance: Instance) -> str:
 def _kept_manifest(folder: Path, database: str) -> Any:
     """dbt's own manifest, parsed once for an instance and kept in its home: parsing takes longer than a month's models.
 
-    The name of the database and the release of dbt are part of the file's name, because both are inside it.
+    The name of the database is part of the file's name, because it is inside it.
     """
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_decoder
-    from dbt.version import __version__
 
-    kept = folder / f"manifest-{database}-{__version__}.msgpack"
-    if _fresh(kept):
+    kept = folder / f"manifest-{database}-{_digest(*_PARSED)}.msgpack"
+    if kept.exists():
         return Manifest.from_msgpack(kept.read_bytes(), decoder=extended_mashumuro_decoder)
     with _scratch(folder) as scratch:
         parsed = _parsed(scratch)
-    _put(kept, parsed.to_msgpack(extended_mashumaro_encoder))
+    _put(kept, parsed.to_msgpack(extended_mashumaro_encoder), f"manifest-{database}-*.msgpack")
     return parsed
 
 

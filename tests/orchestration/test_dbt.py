@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import sys
 from pathlib import Path
 from orchestration import dbt
 
-dbt.MANIFEST = Path(sys.argv[1]) / "manifest.json"
+dbt.TARGET = Path(sys.argv[1])
 print(len(dbt.manifest()["nodes"]))
 """
 
@@ -33,7 +34,7 @@ def test_processes_that_parse_at_once_each_read_a_whole_manifest(tmp_path: Path)
     answers = [process.communicate()[0].strip() for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert len(set(answers)) == 1 and int(answers[0]) > 50
-    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_project_that_cannot_be_parsed_is_told_in_the_words_of_dbt(
@@ -44,10 +45,26 @@ def test_a_project_that_cannot_be_parsed_is_told_in_the_words_of_dbt(
     shutil.copytree(PROJECT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
     (project / "models" / "marts" / "mart_outcome.sql").write_text("select * from {{ ref('nowhere_to_be_found') }}")
     monkeypatch.setattr(dbt, "DBT_PROJECT", project)
-    monkeypatch.setattr(dbt, "MANIFEST", project / "target" / "manifest.json")
+    monkeypatch.setattr(dbt, "TARGET", project / "target")
     with pytest.raises(dbt.DbtFailed, match="nowhere_to_be_found"):
         dbt.manifest()
-    assert not dbt.MANIFEST.exists()
+    assert list((project / "target").iterdir()) == []
+
+
+def test_a_project_older_than_what_is_kept_is_parsed_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files keep the date of their image or copy: by dates, the models of the release before went on being built."""
+    project = tmp_path / "dbt_project"
+    shutil.copytree(PROJECT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
+    monkeypatch.setattr(dbt, "DBT_PROJECT", project)
+    monkeypatch.setattr(dbt, "TARGET", project / "target")
+    dbt.manifest()
+    model = project / "models" / "marts" / "mart_outcome.sql"
+    model.write_text(model.read_text() + "-- the next release")
+    os.utime(model, (0, 0))
+    assert "-- the next release" in dbt.manifest()["nodes"]["model.vigie.mart_outcome"]["raw_code"]
+    assert len(list((project / "target").iterdir())) == 1, "the manifest of the release before is of no use"
 
 
 def test_a_month_builds_seeds_and_views_only_when_they_are_not_there(
