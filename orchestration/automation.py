@@ -11,9 +11,9 @@ import dagster as dg
 
 from ingestion.connectors.faults import ConnectorError, PeerFault
 from ingestion.connectors.settings import Connector
-from orchestration import collection, digests, landing, mail
+from orchestration import collection, digests, landing, mail, runs
 from orchestration.instance import HOME_VARIABLE, Instance
-from orchestration.months import FIRST_MONTH, TIMEZONE
+from orchestration.months import FIRST_MONTH, TIMEZONE, shift
 from orchestration.partitions import MONTHS
 from orchestration.resources import Vigie
 
@@ -42,23 +42,6 @@ HISTORY = dg.define_asset_job(
     description="Des marts aux listes publiées, pour plusieurs mois passés ; leurs rapports s’écrivent à la demande.",
 )
 JOBS = [MONTHLY, INGESTION, FEATURES, HISTORY]
-
-
-@dg.schedule(
-    job=MONTHLY,
-    cron_schedule="0 6 1 * *",
-    execution_timezone=TIMEZONE,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Le 1er du mois à 6 h (heure de Paris) : le mois qui vient de finir, de l’arrivée des fichiers aux rapports.",
-)
-def monthly_publication(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Run the month that has just ended."""
-    tick = context.scheduled_execution_time
-    ended = tick.replace(year=tick.year - (tick.month == 1), month=12 if tick.month == 1 else tick.month - 1, day=1)
-    key = f"{ended:%Y-%m-%d}"
-    return dg.RunRequest(run_key=key, partition_key=key)
-
-
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -66,6 +49,27 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+
+
+@dg.schedule(
+    job=MONTHLY,
+    cron_schedule="0 6 1 * *",
+    execution_timezone=TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Le 1er du mois à 6 h (heure de Paris) : le mois qui vient de finir, de l’arrivée des fichiers aux rapports ; "
+    "avant lui, les mois qui n’ont pas eu de liste depuis la dernière.",
+)
+def monthly_publication(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    """Run the month that has just ended, after those that were refused or cut short: it reads what they left in the marts."""
+    ended = shift(context.scheduled_execution_time.date().replace(day=1), -1)
+    for month in runs.months_to_list(Instance.from_environment(), ended):
+        key = f"{month:%Y-%m-%d}"
+        same = dg.RunsFilter(job_name=MONTHLY.name, tags={"dagster/partition": key}, statuses=UNFINISHED)
+        # After days without a daemon, each first of the month is caught up with, at once: what one has asked for waits.
+        if month == ended or not context.instance.get_runs(same, limit=1):
+            yield dg.RunRequest(run_key=f"{ended:%Y-%m}:{key}", partition_key=key)
+
+
 #: A run that did not take what was there is asked for again after this time, doubled each time.
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=5), timedelta(hours=6)
 

@@ -180,16 +180,19 @@ def _first_past(instance: Instance, month: date, warnings: list[str], progress: 
     """
     before = shift(month, -1)
     jobs = []
+    oldest = _first_month(instance, month)
     first_built = _scalar(instance, "select min(month) from marts.mart_company_month")
     last_built = _scalar(instance, "select max(month) from marts.mart_company_month")
-    if first_built is None or last_built is None:
-        jobs.append(("features", _first_month(instance, month), before))
+    if first_built is None or last_built is None or first_built > oldest:
+        # A month that came before its past (the schedule's, on a new instance) was computed without it: it is built again.
+        first_built = oldest
+        jobs.append(("features", oldest, before))
     elif last_built < before:
         jobs.append(("features", shift(last_built, 1), before))
     elif not gate_mart(instance.database_url, first_built, before).passed:
         jobs.append(("features", first_built, before))
     if instance.settings.history_months:
-        start = max(shift(month, -instance.settings.history_months), first_built or _first_month(instance, month))
+        start = max(shift(month, -instance.settings.history_months), first_built)
         withdrawn = publication.withdrawn_months(instance.database_url, start, before)
         warnings += [_withdrawn_fr(one, month) for one in withdrawn]
         for stop in (*withdrawn, month):
@@ -218,8 +221,7 @@ def _past_since(
     A month without a list was refused or cut short: it is computed again, with what was corrected since. What was taken back was
     wrong: only a person who names its month publishes it again.
     """
-    missing = months_between(shift(listed, 1), shift(month, -1))
-    withdrawn = publication.withdrawn_months(instance.database_url, missing[0], missing[-1])
+    missing, withdrawn = _months_without_a_list(instance, listed, month)
     last_built = _scalar(instance, "select max(month) from marts.mart_company_month")
     for one in missing:
         is_listed_again = bool(instance.settings.history_months) and one not in withdrawn
@@ -238,6 +240,21 @@ def _past_since(
             if not outcome.success:
                 return outcome
     return None
+
+
+def months_to_list(instance: Instance, month: date) -> list[date]:
+    """The months that were refused or cut short since the last list, then `month`: what publishing `month` has to make, in order."""
+    listed = _scalar(instance, _LAST_LISTED)
+    if listed is None or listed >= month:
+        return [month]
+    missing, withdrawn = _months_without_a_list(instance, listed, month)
+    return [*(one for one in missing if one not in withdrawn), month]
+
+
+def _months_without_a_list(instance: Instance, listed: date, month: date) -> tuple[list[date], list[date]]:
+    """Months between the last list and `month`; those of them whose list was taken back."""
+    missing = months_between(shift(listed, 1), shift(month, -1))
+    return missing, publication.withdrawn_months(instance.database_url, shift(listed, 1), shift(month, -1))
 
 
 def _withdrawn_fr(one: date, month: date) -> str:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster import DagsterInstance
 
 from expectations.contract import load_contracts
-from orchestration import collection
+from orchestration import collection, publication
 from orchestration.automation import arrivals, monthly_publication
 from orchestration.definitions import defs
-from orchestration.instance import PROJECT
+from orchestration.instance import HOME_VARIABLE, PROJECT, URL_VARIABLE
 
 GRAPH = defs.resolve_asset_graph()
 
@@ -69,12 +71,45 @@ def test_freshness_comes_from_the_contracts() -> None:
     ("tick", "month"),
     [(datetime(2026, 1, 1, 5, tzinfo=UTC), "2025-12-01"), (datetime(2026, 11, 1, 5, tzinfo=UTC), "2026-10-01")],
 )
-def test_the_schedule_asks_for_the_month_that_has_just_ended(tick: datetime, month: str) -> None:
-    context = dg.build_schedule_context(scheduled_execution_time=tick)
-    request = monthly_publication(context)
-    assert isinstance(request, dg.RunRequest)
-    assert request.partition_key == month
+def test_the_schedule_asks_for_the_month_that_has_just_ended(
+    tick: datetime, month: str, vigie_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(URL_VARIABLE, vigie_url)
+    assert [request.partition_key for request in _asked_on(tick, tmp_path)] == [month]
     assert monthly_publication.execution_timezone == "Europe/Paris"
+
+
+def test_the_schedule_first_asks_for_the_months_left_without_a_list(
+    vigie_url: str, candidate: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a gate had refused stayed in the marts, and the next months read it as their past: nobody watches the schedule."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(URL_VARIABLE, vigie_url)
+    for month in (date(2025, 8, 1), date(2025, 10, 1)):
+        candidate(month, {"052000001": ("21", "Alerte seuil F1")})
+        publication.publish(vigie_url, [month], simulation=True, run_id=None)
+    publication.rollback(vigie_url, date(2025, 10, 1))
+    tick = datetime(2026, 1, 1, 5, tzinfo=UTC)
+    requests = _asked_on(tick, tmp_path)
+    # October was taken back: only a person publishes it again.
+    assert [request.partition_key for request in requests] == ["2025-09-01", "2025-11-01", "2025-12-01"]
+    assert len({request.run_key for request in requests}) == 3
+    with DagsterInstance.local_temp(str(tmp_path)) as dagster_instance:
+        dagster_instance.create_run_for_job(
+            defs.resolve_job_def("mensuel"),
+            status=dg.DagsterRunStatus.STARTED,
+            tags={"dagster/partition": "2025-09-01"},
+        )
+    assert [request.partition_key for request in _asked_on(tick, tmp_path)] == ["2025-11-01", "2025-12-01"]
+
+
+def _asked_on(tick: datetime, dagster_home: Path) -> list[dg.RunRequest]:
+    with (
+        DagsterInstance.local_temp(str(dagster_home)) as instance,
+        dg.build_schedule_context(instance, tick) as context,
+    ):
+        return list(monthly_publication(context))
 
 
 def test_the_sensor_asks_once_for_a_delivery_that_has_settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,6 +172,20 @@ def test_a_past_that_the_gate_refused_is_built_again_before_the_first_list(
     ]  # fmt: skip
 
 
+def test_a_past_is_built_under_a_month_that_came_before_it(vigie_url: str, asked: Asked, tmp_path: Path) -> None:
+    """On a new instance the schedule had built its month alone: the past was never built, and every run found too little of it."""
+    with psycopg.connect(vigie_url) as connection:
+        connection.execute(
+            "insert into raw.urssaf__effectif_ent (siren, periode, effectif, _delivery_id, _line, _known_from) "
+            "values ('052000001', '2025-03-01', 12, 1, 1, '2025-04-11')"
+        )
+    runs.run_month(Instance(tmp_path), DECEMBER)
+    april = date(2025, 4, 1)
+    assert asked[1:] == [
+        ("features", april, NOVEMBER), ("historique", april, NOVEMBER), ("mensuel", DECEMBER, DECEMBER)
+    ]  # fmt: skip
+
+
 def test_a_list_published_under_later_ones_says_which_to_publish_again(
     vigie_url: str, candidate: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
