@@ -14,13 +14,12 @@
     {{ return(found) }}
 {%- endmacro %}
 
-{# Writes the descriptions of the model and of its columns that are not yet the comments of the relation: in most runs, none.
-   dbt's own `persist_docs` writes all of them each time. #}
-{% macro comment_what_changed(relation) -%}
-    {%- set found = comments_of(relation) -%}
+{# Writes the descriptions of the model and of its columns that are not among the comments `found` on the relation: in most runs,
+   none. dbt's own `persist_docs` writes all of them each time. #}
+{% macro comment_what_changed(relation, found) -%}
     {%- set changes -%}
-        {%- if found[''] != model.description %}{{ alter_relation_comment(relation, model.description) }}{% endif -%}
-        {%- for column in model.columns.values() if found[column.name] != column.description %}
+        {%- if found.get('') != model.description %}{{ alter_relation_comment(relation, model.description) }}{% endif -%}
+        {%- for column in model.columns.values() if found.get(column.name) != column.description %}
         comment on column {{ relation }}.{{ adapter.quote(column.name) }} is {{ postgres_escape_comment(column.description) }};
         {%- endfor -%}
     {%- endset -%}

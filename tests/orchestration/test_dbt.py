@@ -91,5 +91,32 @@ def test_a_month_builds_seeds_and_views_only_when_they_are_not_there(
     assert again >= {"staging", "reference"}
 
 
+_UNDESCRIBED = """
+select attrelid::regclass || '.' || attname
+from pg_attribute inner join pg_class on pg_class.oid = attrelid
+where relnamespace in ('staging'::regnamespace, 'marts'::regnamespace) and relkind in ('r', 'v') and attnum > 0
+    and (col_description(attrelid, attnum) is null or obj_description(attrelid, 'pg_class') is null
+        or obj_description(attrelid, 'pg_class') = 'of the release before')
+"""
+
+
+def test_what_readers_see_is_described_as_the_project_describes_it(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what differs is written: a table that keeps its months must not keep the comments of the release before."""
+    months = {"month_start": "2020-01-01", "month_end": "2020-01-01", "simulation": True}
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    instance = Instance(tmp_path)
+    with opened(instance):
+        dbt.build(instance, tag="features", variables=months)
+        with connect(instance.database_url) as connection:
+            assert connection.execute(_UNDESCRIBED.encode()).fetchall() == []
+            connection.execute("comment on table marts.mart_company_month is 'of the release before'")
+            connection.execute("comment on column marts.mart_perimetre.siren is null")
+        dbt.build(instance, tag="features", variables=months)
+        with connect(instance.database_url) as connection:
+            assert connection.execute(_UNDESCRIBED.encode()).fetchall() == []
+
+
 def _cut_short(*_: object, **__: object) -> None:
     raise KeyboardInterrupt

@@ -12,6 +12,7 @@
         {% do adapter.drop_relation(existing) %}
         {% set existing = none %}
     {% endif %}
+    {%- set found = comments_of(existing) if existing is not none else {} -%}
     {%- set is_unwritten = existing is not none and empty_without_indexes(existing) -%}
 
     {% if existing is none %}
@@ -20,10 +21,9 @@
         {% endcall %}
         {% do create_indexes(target) %}
     {% else %}
-        {%- set kept = comments_of(existing) -%}
         {% call statement('main') %}
             {{ get_assert_columns_equivalent(sql) }}
-            {% for column in model.columns.values() if column.name not in kept %}
+            {% for column in model.columns.values() if column.name not in found %}
             alter table {{ target }} add column {{ adapter.quote(column.name) }} {{ column.data_type }};
             {% endfor %}
             insert into {{ target }} ({{ model.columns.values() | map(attribute='name') | join(', ') }})
@@ -34,7 +34,7 @@
         {% endif %}
     {% endif %}
 
-    {% do comment_what_changed(target) %}
+    {% do comment_what_changed(target, found) %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
     {{ run_hooks(post_hooks, inside_transaction=False) }}

@@ -35,7 +35,7 @@
         {% endif %}
     {% endcall %}
 
-    {% do comment_what_changed(target) %}
+    {% do comment_what_changed(target, comments_of(target)) %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
     {{ run_hooks(post_hooks, inside_transaction=False) }}
